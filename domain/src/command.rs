@@ -1,0 +1,167 @@
+//! What can be asked of a stay. One command is one accepted request, and one operation that its caller can follow.
+
+use crate::{clock::ClockOffset, ids::*, window::Window};
+use serde::{Deserialize, Serialize};
+
+/// An accepted request, as the stay's workflow receives it. It carries ids and instants only, never guest data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// The operation's id; a command that comes twice is recognised by it.
+    pub id: CommandId,
+    /// What to do.
+    pub verb: Verb,
+    /// Whose API key asked.
+    pub by: ApiKeyId,
+    /// The property's clock when it was accepted.
+    #[serde(default)]
+    pub clock: ClockOffset,
+    /// W3C trace context, so that the workflow's effects appear in the caller's trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+}
+
+/// A key that a command wants made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewKey {
+    /// Its id, chosen when the command was accepted; its PIN is allocated and sealed in the same transaction.
+    pub id: KeyId,
+    /// Which guest of the stay carries it, from 0.
+    pub holder: u16,
+}
+
+/// What can be asked of a stay, with its arguments. Room claims are taken before a command reaches the workflow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "snake_case")]
+pub enum Verb {
+    /// Make the stay and its first keys.
+    New {
+        /// What the PMS said.
+        window: Window,
+        /// The guest's room.
+        room: RoomId,
+        /// Every door that the keys open: the room's own and the common ones.
+        doors: Vec<DoorId>,
+        /// At least one.
+        keys: Vec<NewKey>,
+    },
+    /// Make more keys beside those that exist, and leave those alone.
+    Duplicate {
+        /// At least one.
+        keys: Vec<NewKey>,
+    },
+    /// Replace one key (lost, or told to the wrong person): the new one is proven before the old one dies.
+    Reissue {
+        /// The key to replace.
+        old: KeyId,
+        /// Its successor.
+        key: NewKey,
+    },
+    /// Change the dates; PINs stay as they are.
+    ModifyStay {
+        /// The new window.
+        window: Window,
+    },
+    /// Move to another room: the new room opens before the old one closes.
+    RoomMove {
+        /// The new room.
+        room: RoomId,
+        /// Every door that the keys open afterwards.
+        doors: Vec<DoorId>,
+    },
+    /// Take all keys away for a while. Sticks until `Resume`, whatever else the PMS changes.
+    Suspend,
+    /// Give them back, with the same PINs.
+    Resume,
+    /// Take one key away, or all of them; the stay goes on.
+    Remove {
+        /// `None` is all.
+        key: Option<KeyId>,
+    },
+    /// The guest has left.
+    CheckOut,
+    /// The guest will not come.
+    Cancel,
+    /// Read back at the vendor what stands in the locks, and mend what differs.
+    Read,
+}
+
+/// A verb without its arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VerbKind {
+    /// See [`Verb::New`].
+    New,
+    /// See [`Verb::Duplicate`].
+    Duplicate,
+    /// See [`Verb::Reissue`].
+    Reissue,
+    /// See [`Verb::ModifyStay`].
+    ModifyStay,
+    /// See [`Verb::RoomMove`].
+    RoomMove,
+    /// See [`Verb::Suspend`].
+    Suspend,
+    /// See [`Verb::Resume`].
+    Resume,
+    /// See [`Verb::Remove`].
+    Remove,
+    /// See [`Verb::CheckOut`].
+    CheckOut,
+    /// See [`Verb::Cancel`].
+    Cancel,
+    /// See [`Verb::Read`].
+    Read,
+}
+
+impl VerbKind {
+    /// All verbs.
+    pub const ALL: [Self; 11] = [
+        Self::New,
+        Self::Duplicate,
+        Self::Reissue,
+        Self::ModifyStay,
+        Self::RoomMove,
+        Self::Suspend,
+        Self::Resume,
+        Self::Remove,
+        Self::CheckOut,
+        Self::Cancel,
+        Self::Read,
+    ];
+
+    /// The verb's name, as in JSON and SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Duplicate => "duplicate",
+            Self::Reissue => "reissue",
+            Self::ModifyStay => "modify_stay",
+            Self::RoomMove => "room_move",
+            Self::Suspend => "suspend",
+            Self::Resume => "resume",
+            Self::Remove => "remove",
+            Self::CheckOut => "check_out",
+            Self::Cancel => "cancel",
+            Self::Read => "read",
+        }
+    }
+}
+
+impl Verb {
+    /// The verb without its arguments.
+    pub fn kind(&self) -> VerbKind {
+        match self {
+            Self::New { .. } => VerbKind::New,
+            Self::Duplicate { .. } => VerbKind::Duplicate,
+            Self::Reissue { .. } => VerbKind::Reissue,
+            Self::ModifyStay { .. } => VerbKind::ModifyStay,
+            Self::RoomMove { .. } => VerbKind::RoomMove,
+            Self::Suspend => VerbKind::Suspend,
+            Self::Resume => VerbKind::Resume,
+            Self::Remove { .. } => VerbKind::Remove,
+            Self::CheckOut => VerbKind::CheckOut,
+            Self::Cancel => VerbKind::Cancel,
+            Self::Read => VerbKind::Read,
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! What happened, for the tenant's log, the event stream and the stay's timeline: ids and codes, and a sentence for people.
+//!
+//! An event never carries guest data, a PIN or a vendor secret. Its JSON form is what consumers read: fields are only added, and a
+//! change of meaning is a new version of the type (R-LOCK-19).
+
+use crate::{command::VerbKind, credential::CredentialState, ids::*, problem::Code, stay::*, window::Window};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// An event. The tag in JSON is [`Event::name`] without its version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A command was accepted; its operation runs.
+    CommandAccepted {
+        /// What was asked.
+        verb: VerbKind,
+        /// Its operation.
+        operation: CommandId,
+        /// Who asked.
+        by: ApiKeyId,
+    },
+    /// A command has its verdict.
+    CommandSettled {
+        /// What was asked.
+        verb: VerbKind,
+        /// Its operation.
+        operation: CommandId,
+        /// How it ended.
+        outcome: Verdict,
+    },
+    /// The stay is in another phase.
+    PhaseChanged {
+        /// The new phase.
+        phase: StayPhase,
+        /// Why it is over, if it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<EndCause>,
+    },
+    /// The stay has another window.
+    WindowChanged {
+        /// The new one.
+        window: Window,
+    },
+    /// The stay has another room.
+    RoomChanged {
+        /// The new one.
+        room: RoomId,
+    },
+    /// A credential is proven to be in a lock.
+    CredentialLive {
+        /// The key.
+        key: KeyId,
+        /// The lock's door.
+        door: DoorId,
+        /// The window that the lock keeps, after the vendor's rounding.
+        window: Window,
+        /// It was found in the lock after an answer had got lost, not sent again.
+        adopted: bool,
+    },
+    /// A credential is proven not to be in a lock.
+    CredentialGone {
+        /// The key.
+        key: KeyId,
+        /// The lock's door.
+        door: DoorId,
+        /// Somebody else took it out, or it never got in.
+        already: bool,
+    },
+    /// An effect is not proven; tries go on.
+    EffectPending {
+        /// The key.
+        key: KeyId,
+        /// The lock's door.
+        door: DoorId,
+        /// What the credential is taken for meanwhile.
+        state: CredentialState,
+        /// Why.
+        code: Code,
+        /// The door may open until then, if a revoke is pending.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        still_valid_until: Option<Timestamp>,
+    },
+    /// The vendor refused for good; a person should look.
+    EffectRefused {
+        /// The key.
+        key: KeyId,
+        /// The lock's door.
+        door: DoorId,
+        /// Why.
+        code: Code,
+    },
+    /// A PIN was shown to a client.
+    PinRevealed {
+        /// The key.
+        key: KeyId,
+        /// To whom.
+        by: ApiKeyId,
+    },
+    /// A sandbox property's clock was moved.
+    ClockAdvanced {
+        /// Its present afterwards.
+        now: Timestamp,
+    },
+}
+
+impl Event {
+    /// The event's type for consumers, with its version.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::CommandAccepted { .. } => "stay.command_accepted.v1",
+            Self::CommandSettled { .. } => "stay.command_settled.v1",
+            Self::PhaseChanged { .. } => "stay.phase_changed.v1",
+            Self::WindowChanged { .. } => "stay.window_changed.v1",
+            Self::RoomChanged { .. } => "stay.room_changed.v1",
+            Self::CredentialLive { .. } => "credential.live.v1",
+            Self::CredentialGone { .. } => "credential.gone.v1",
+            Self::EffectPending { .. } => "credential.pending.v1",
+            Self::EffectRefused { .. } => "credential.refused.v1",
+            Self::PinRevealed { .. } => "key.pin_revealed.v1",
+            Self::ClockAdvanced { .. } => "property.clock_advanced.v1",
+        }
+    }
+
+    /// What happened and why, in words. `door` gives a door's name.
+    pub fn sentence(&self, door: impl Fn(DoorId) -> String) -> String {
+        match self {
+            Self::CommandAccepted { verb, .. } => format!("Accepted: {}.", words(*verb)),
+            Self::CommandSettled { verb, outcome: Verdict::Done, .. } => format!("Done: {}.", words(*verb)),
+            Self::CommandSettled { verb, outcome: Verdict::Overtaken, .. } => {
+                format!("No longer needed, a later request overtook it: {}.", words(*verb))
+            }
+            Self::CommandSettled { verb, outcome: Verdict::Failed(code), .. } => {
+                format!(
+                    "Not possible, and everything is as before: {}. {}. {}",
+                    words(*verb),
+                    code.title(),
+                    code.remedy()
+                )
+            }
+            Self::PhaseChanged { phase, cause } => phase_words(*phase, *cause).to_owned(),
+            Self::WindowChanged { window } => format!("The stay now runs from {} until {}.", window.from, window.until),
+            Self::RoomChanged { .. } => "The guest has another room.".to_owned(),
+            Self::CredentialLive { door: d, window, adopted: false, .. } => {
+                format!("The key opens {} from {} until {}.", door(*d), window.from, window.until)
+            }
+            Self::CredentialLive { door: d, window, adopted: true, .. } => format!(
+                "The vendor's answer had got lost; the key was found in the lock of {} and kept, valid from {} until {}.",
+                door(*d),
+                window.from,
+                window.until
+            ),
+            Self::CredentialGone { door: d, already: false, .. } => format!("The key no longer opens {}.", door(*d)),
+            Self::CredentialGone { door: d, already: true, .. } => {
+                format!("The key was not in the lock of {} any more; it does not open.", door(*d))
+            }
+            Self::EffectPending { door: d, code, still_valid_until: Some(until), .. } => format!(
+                "The key could not be taken out of {} yet: {}. It is still valid until {until}. We go on trying.",
+                door(*d),
+                lower(code.title())
+            ),
+            Self::EffectPending { door: d, code, still_valid_until: None, .. } => {
+                format!("Not yet proven at {}: {}. {}", door(*d), lower(code.title()), code.remedy())
+            }
+            Self::EffectRefused { door: d, code, .. } => {
+                format!("Refused at {}: {}. {}", door(*d), lower(code.title()), code.remedy())
+            }
+            Self::PinRevealed { .. } => "The PIN was shown, once.".to_owned(),
+            Self::ClockAdvanced { now } => format!("The property's test clock was moved to {now}."),
+        }
+    }
+}
+
+fn words(verb: VerbKind) -> &'static str {
+    match verb {
+        VerbKind::New => "make keys for a new stay",
+        VerbKind::Duplicate => "make another key",
+        VerbKind::Reissue => "replace a key",
+        VerbKind::ModifyStay => "change the stay's dates",
+        VerbKind::RoomMove => "move to another room",
+        VerbKind::Suspend => "suspend the keys",
+        VerbKind::Resume => "give the keys back",
+        VerbKind::Remove => "take a key away",
+        VerbKind::CheckOut => "check out",
+        VerbKind::Cancel => "cancel the stay",
+        VerbKind::Read => "read the locks back",
+    }
+}
+
+fn phase_words(phase: StayPhase, cause: Option<EndCause>) -> &'static str {
+    match (phase, cause) {
+        (StayPhase::Planned, _) => "Planned: keys go into the locks shortly before arrival.",
+        (StayPhase::Issuing, _) => "Keys are being put into the locks.",
+        (StayPhase::Active, _) => "Every key of the stay is proven to be in every lock.",
+        (StayPhase::Moving, _) => "Moving: the old room opens until the new one is proven.",
+        (StayPhase::Suspended, _) => "Suspended: no key opens until somebody resumes.",
+        (StayPhase::Ending, Some(EndCause::CheckedOut)) => "Checked out; keys are being taken out of the locks.",
+        (StayPhase::Ending, Some(EndCause::Expired)) => {
+            "The stay has run out without a check-out; keys are being taken out."
+        }
+        (StayPhase::Ending, _) => "Cancelled; keys are being taken out of the locks.",
+        (StayPhase::Ended, Some(EndCause::CheckedOut)) => "Over: checked out, and no lock opens.",
+        (StayPhase::Ended, Some(EndCause::Cancelled)) => "Over: cancelled before arrival, and no lock opens.",
+        (StayPhase::Ended, Some(EndCause::NoShow)) => "Over: the guest never came, and no lock opens.",
+        (StayPhase::Ended, _) => "Over: the window has ended, and no lock opens.",
+    }
+}
+
+fn lower(title: &str) -> String {
+    let mut letters = title.chars();
+    letters.next().map(|first| first.to_lowercase().collect::<String>() + letters.as_str()).unwrap_or_default()
+}

@@ -1,0 +1,105 @@
+//! What a property may choose about its keys, with the defaults that suit most.
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+/// A property's choices that a stay takes with it when it starts. All durations in whole seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct StayPolicy {
+    /// A key works so long before the stay begins: a lock's clock may be late (R-LOCK-09).
+    pub pad_before_s: u32,
+    /// A key works so long after the stay has ended, at most.
+    pub grace_after_s: u32,
+    /// A future-dated stay's keys are put into the locks so long before arrival; sooner would fill the locks' memories.
+    pub issue_ahead_s: u32,
+    /// The longest pause between two tries at a vendor that does not answer.
+    pub retry_cap_s: u32,
+    /// Digits of a PIN, 4 to 9 (what every supported keypad takes).
+    pub pin_digits: u8,
+    /// A PIN is not given out again for so long after it was used.
+    pub pin_quarantine_s: u32,
+    /// Whether each guest gets a PIN or the stay has one that all share.
+    pub pin_per: PinPer,
+}
+
+/// Who shares a PIN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PinPer {
+    /// One PIN, told to all guests of the stay.
+    Stay,
+    /// One PIN each, so that one can be taken away.
+    Guest,
+}
+
+impl Default for StayPolicy {
+    fn default() -> Self {
+        Self {
+            pad_before_s: 5 * 60,
+            grace_after_s: 0,
+            issue_ahead_s: 24 * 3600,
+            retry_cap_s: 60,
+            pin_digits: 6,
+            pin_quarantine_s: 14 * 24 * 3600,
+            pin_per: PinPer::Stay,
+        }
+    }
+}
+
+/// A policy value out of its range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{field} must be between {least} and {most}")]
+pub struct PolicyError {
+    /// The field's name, as in JSON.
+    pub field: &'static str,
+    /// Least value.
+    pub least: u32,
+    /// Greatest value.
+    pub most: u32,
+}
+
+impl StayPolicy {
+    /// Checks every range.
+    pub fn check(&self) -> Result<(), PolicyError> {
+        let ranges = [
+            ("pad_before_s", self.pad_before_s, 0, 2 * 3600),
+            ("grace_after_s", self.grace_after_s, 0, 24 * 3600),
+            ("issue_ahead_s", self.issue_ahead_s, 0, 30 * 24 * 3600),
+            ("retry_cap_s", self.retry_cap_s, 1, 3600),
+            ("pin_digits", u32::from(self.pin_digits), 4, 9),
+            ("pin_quarantine_s", self.pin_quarantine_s, 0, 366 * 24 * 3600),
+        ];
+        match ranges.into_iter().find(|(_, value, least, most)| !(*least..=*most).contains(value)) {
+            Some((field, _, least, most)) => Err(PolicyError { field, least, most }),
+            None => Ok(()),
+        }
+    }
+
+    /// [`Self::pad_before_s`] as a duration.
+    pub fn pad_before(&self) -> SignedDuration {
+        SignedDuration::from_secs(self.pad_before_s.into())
+    }
+
+    /// [`Self::grace_after_s`] as a duration.
+    pub fn grace_after(&self) -> SignedDuration {
+        SignedDuration::from_secs(self.grace_after_s.into())
+    }
+
+    /// [`Self::issue_ahead_s`] as a duration.
+    pub fn issue_ahead(&self) -> SignedDuration {
+        SignedDuration::from_secs(self.issue_ahead_s.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_fit_and_bad_values_are_named() {
+        assert_eq!(StayPolicy::default().check(), Ok(()));
+        let bad = StayPolicy { pin_digits: 3, ..StayPolicy::default() };
+        assert_eq!(bad.check(), Err(PolicyError { field: "pin_digits", least: 4, most: 9 }));
+    }
+}

@@ -1,0 +1,163 @@
+//! Commands: which are allowed, and what they change. They change wishes only; effects follow from [`Stay::next`].
+
+use super::*;
+use crate::{command::NewKey, credential::CredentialState};
+
+/// Whether a verb is allowed in a phase, by the table at the top of this module's parent; else the reason.
+pub fn allowed(verb: VerbKind, phase: StayPhase) -> Result<(), Code> {
+    use {StayPhase as P, VerbKind as V};
+    match (verb, phase) {
+        (V::New, P::Ended) => Err(Code::StayEnded),
+        (V::New, _) => Err(Code::StayExists),
+        (_, P::Ending | P::Ended) => Err(Code::StayEnded),
+        (V::CheckOut | V::Read, P::Planned) => Err(Code::StayNotBegun),
+        (V::Resume, P::Suspended) => Ok(()),
+        (V::Resume, _) => Err(Code::StayNotSuspended),
+        (V::Duplicate | V::Reissue | V::Suspend | V::Read, P::Suspended) => Err(Code::StaySuspended),
+        (V::RoomMove | V::Reissue, P::Moving) => Err(Code::MoveUnderWay),
+        _ => Ok(()),
+    }
+}
+
+impl Stay {
+    /// Whether a command would be accepted. Changes nothing, so a workflow may ask it in an update validator, which writes no history.
+    /// A command that was accepted before is accepted again.
+    pub fn check(&self, command: &Command, now: Timestamp) -> Result<(), Code> {
+        if self.knows(command.id) {
+            return Ok(());
+        }
+        allowed(command.verb.kind(), self.phase(now))?;
+        match &command.verb {
+            Verb::ModifyStay { window } => window.check(now).map(|_| ()).map_err(Code::from),
+            Verb::RoomMove { room, .. } if *room == self.room => Err(Code::SameRoom),
+            Verb::Remove { key: Some(key) } | Verb::Reissue { old: key, .. } => {
+                let live = self.keys.iter().any(|k| k.id == *key && k.wish == Wish::Wanted);
+                live.then_some(()).ok_or(Code::KeyNotFound)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether this command was accepted before.
+    pub fn knows(&self, id: CommandId) -> bool {
+        self.open.iter().any(|c| c.id == id) || self.settled.iter().any(|(c, _)| *c == id)
+    }
+
+    /// The verdict on a command, if there is one.
+    pub fn verdict(&self, id: CommandId) -> Option<Verdict> {
+        self.settled.iter().rev().find(|(c, _)| *c == id).map(|(_, v)| *v)
+    }
+
+    /// Accepts a command. One that was accepted before changes nothing.
+    pub fn apply(&mut self, command: &Command, now: Timestamp) -> Result<(), Code> {
+        self.clock = self.clock.max(command.clock);
+        self.check(command, now)?;
+        if self.knows(command.id) {
+            return Ok(());
+        }
+        self.open.push(OpenCommand { id: command.id, verb: command.verb.kind() });
+        match &command.verb {
+            Verb::New { .. } => return Err(Code::StayExists),
+            Verb::Duplicate { keys } => self.add_keys(keys),
+            Verb::Reissue { old, key } => {
+                let wish = Wish::Until(key.id);
+                self.keys.iter_mut().filter(|k| k.id == *old).for_each(|k| k.wish = wish);
+                self.add_keys(&[*key]);
+            }
+            Verb::ModifyStay { window } => {
+                self.window = *window;
+                self.overtake(command.id, &[VerbKind::ModifyStay]);
+            }
+            Verb::RoomMove { room, doors } => {
+                let from_room = std::mem::replace(&mut self.room, *room);
+                let from_doors = std::mem::replace(&mut self.doors, doors.clone());
+                if self.suspended || self.untouched() {
+                    self.prune();
+                } else {
+                    self.moving = Some(PendingMove { command: command.id, from_room, from_doors });
+                }
+            }
+            Verb::Suspend => {
+                self.suspended = true;
+                self.reading = false;
+                self.moving = None;
+                self.overtake(command.id, &MAKING);
+            }
+            Verb::Resume => self.suspended = false,
+            Verb::Remove { key: Some(key) } => {
+                self.keys.iter_mut().filter(|k| k.id == *key).for_each(|k| k.wish = Wish::Unwanted);
+            }
+            Verb::Remove { key: None } => {
+                self.keys.iter_mut().for_each(|k| k.wish = Wish::Unwanted);
+                self.overtake(command.id, &MAKING);
+            }
+            Verb::CheckOut => self.end(EndCause::CheckedOut, Some(command.id)),
+            Verb::Cancel if now < self.window.from => self.end(EndCause::Cancelled, Some(command.id)),
+            Verb::Cancel => self.end(EndCause::NoShow, Some(command.id)),
+            Verb::Read => self.reading = true,
+        }
+        self.hurry();
+        self.spread();
+        self.prune();
+        Ok(())
+    }
+
+    /// Ends the stay; whatever was still being made is overtaken.
+    pub(super) fn end(&mut self, cause: EndCause, by: Option<CommandId>) {
+        self.ended = Some(cause);
+        self.moving = None;
+        self.reading = false;
+        let others = self.open.iter().filter(|c| Some(c.id) != by).map(|c| c.id).collect::<Vec<_>>();
+        others.into_iter().for_each(|id| self.settle_one(id, Verdict::Overtaken));
+        self.prune();
+    }
+
+    pub(super) fn add_keys(&mut self, keys: &[NewKey]) {
+        let fresh = keys.iter().map(|k| Key { id: k.id, holder: k.holder, wish: Wish::Wanted, credentials: vec![] });
+        self.keys.extend(fresh);
+        self.spread();
+    }
+
+    /// A new command is a reason to try again at once what waits for its next try.
+    fn hurry(&mut self) {
+        for credential in self.keys.iter_mut().flat_map(|k| k.credentials.iter_mut()) {
+            credential.retry_at = None;
+        }
+    }
+
+    fn untouched(&self) -> bool {
+        self.credentials().all(|(_, c)| !c.state.may_open())
+    }
+
+    fn overtake(&mut self, by: CommandId, verbs: &[VerbKind]) {
+        let passed = |c: &&OpenCommand| c.id != by && verbs.contains(&c.verb);
+        let ids = self.open.iter().filter(passed).map(|c| c.id).collect::<Vec<_>>();
+        ids.into_iter().for_each(|id| self.settle_one(id, Verdict::Overtaken));
+    }
+
+    pub(super) fn settle_one(&mut self, id: CommandId, verdict: Verdict) {
+        self.open.retain(|c| c.id != id);
+        self.settled.push((id, verdict));
+        let excess = self.settled.len().saturating_sub(Self::REMEMBERED);
+        self.settled.drain(..excess);
+    }
+
+    /// Drops what needs no effect: credentials that were never sent and are not wanted any more, and keys without any.
+    pub(super) fn prune(&mut self) {
+        let (ended, doors) = (self.ended.is_some(), self.doors.clone());
+        let mut keys = std::mem::take(&mut self.keys);
+        for key in &mut keys {
+            let wanted = key.wish != Wish::Unwanted && !ended;
+            key.credentials.retain(|c| {
+                let idle = matches!(c.state, CredentialState::Gone | CredentialState::Planned);
+                !idle || (wanted && doors.contains(&c.door))
+            });
+        }
+        keys.retain(|k| (k.wish != Wish::Unwanted && !ended) || !k.credentials.is_empty());
+        self.keys = keys;
+    }
+}
+
+/// Verbs that are pointless once keys are taken away.
+const MAKING: [VerbKind; 6] =
+    [VerbKind::New, VerbKind::Duplicate, VerbKind::Reissue, VerbKind::RoomMove, VerbKind::Resume, VerbKind::Read];

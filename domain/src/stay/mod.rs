@@ -1,0 +1,309 @@
+//! A stay and its keys: the state that its workflow carries, and the phases that follow from it.
+//!
+//! The state says what is *wanted* (window, doors, keys, suspended, ended) and what is *known* of each credential. What to do next is
+//! the difference of the two ([`Stay::next`]); the phase is a reading of both ([`Stay::phase`]), never stored, so that it can't lie.
+//!
+//! Which verb is allowed in which phase ([`allowed`]):
+//! ```text
+//! verb         | Planned | Issuing | Active | Moving | Suspended | Ending | Ended
+//! -------------+---------+---------+--------+--------+-----------+--------+------
+//! New          |   no    |   no    |   no   |   no   |    no     |   no   |  no      (a stay exists already)
+//! Duplicate    |   yes   |   yes   |  yes   |  yes   |    no     |   no   |  no
+//! Reissue      |   yes   |   yes   |  yes   |   no   |    no     |   no   |  no
+//! ModifyStay   |   yes   |   yes   |  yes   |  yes   |    yes    |   no   |  no
+//! RoomMove     |   yes   |   yes   |  yes   |   no   |    yes    |   no   |  no
+//! Suspend      |   yes   |   yes   |  yes   |  yes   |    no     |   no   |  no
+//! Resume       |   no    |   no    |   no   |   no   |    yes    |   no   |  no
+//! Remove       |   yes   |   yes   |  yes   |  yes   |    yes    |   no   |  no
+//! CheckOut     |   no    |   yes   |  yes   |  yes   |    yes    |   no   |  no
+//! Cancel       |   yes   |   yes   |  yes   |  yes   |    yes    |   no   |  no
+//! Read         |   no    |   yes   |  yes   |  yes   |    no     |   no   |  no
+//! ```
+
+mod apply;
+mod plan;
+mod record;
+#[cfg(test)]
+mod tests;
+
+pub use apply::allowed;
+pub use plan::{Action, Effect, Next, Urgency};
+pub use record::{Attention, Known};
+
+use crate::{
+    clock::ClockOffset,
+    command::{Command, Verb, VerbKind},
+    credential::{Credential, CredentialState},
+    ids::*,
+    policy::StayPolicy,
+    problem::Code,
+    window::Window,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Where a stay stands, in the words of a front desk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StayPhase {
+    /// Accepted; too early to put keys into locks.
+    Planned,
+    /// Keys are wanted and not all proven yet.
+    Issuing,
+    /// Every wanted key is proven to be in every lock.
+    Active,
+    /// On the way to another room; the old one still opens.
+    Moving,
+    /// Keys are taken away until somebody resumes.
+    Suspended,
+    /// Over, but some lock may still open.
+    Ending,
+    /// Over, and no lock opens.
+    Ended,
+}
+
+impl StayPhase {
+    /// All phases, in the order of a life.
+    pub const ALL: [Self; 7] =
+        [Self::Planned, Self::Issuing, Self::Active, Self::Moving, Self::Suspended, Self::Ending, Self::Ended];
+
+    /// The phase's name, as in JSON, SQL and the `KeyState` search attribute.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Issuing => "issuing",
+            Self::Active => "active",
+            Self::Moving => "moving",
+            Self::Suspended => "suspended",
+            Self::Ending => "ending",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// Why a stay is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndCause {
+    /// The guest checked out.
+    CheckedOut,
+    /// Cancelled before arrival.
+    Cancelled,
+    /// Cancelled after the arrival time: the guest never came.
+    NoShow,
+    /// The window ended without a check-out.
+    Expired,
+}
+
+impl EndCause {
+    /// The cause's name, as in JSON and SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CheckedOut => "checked_out",
+            Self::Cancelled => "cancelled",
+            Self::NoShow => "no_show",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// Who the stay is: what its workflow id is made of, and its row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StayRef {
+    /// The customer.
+    pub tenant: TenantId,
+    /// The hotel.
+    pub property: PropertyId,
+    /// The PMS's reference.
+    pub reservation: ReservationRef,
+    /// Our id.
+    pub stay: StayId,
+}
+
+/// Whether a key is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wish {
+    /// It shall open.
+    Wanted,
+    /// It shall open until its successor is proven.
+    Until(KeyId),
+    /// It shall not open any more.
+    Unwanted,
+}
+
+/// A key of the stay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// Its id; the PIN is filed under it.
+    pub id: KeyId,
+    /// Which guest carries it, from 0.
+    pub holder: u16,
+    /// Whether it is wanted.
+    pub wish: Wish,
+    /// Its presence in each lock, also in locks that it is leaving.
+    pub credentials: Vec<Credential>,
+}
+
+/// A room move that is under way: what to return to if the new room can't be opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingMove {
+    /// The command that asked for it.
+    pub command: CommandId,
+    /// The room that is being left.
+    pub from_room: RoomId,
+    /// The doors that opened before.
+    pub from_doors: Vec<DoorId>,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(tag = "verdict", content = "code", rename_all = "snake_case")]
+pub enum Verdict {
+    /// What was asked is so.
+    Done,
+    /// It can't be, and everything is as it was before.
+    Failed(Code),
+    /// A later command made it pointless before it was done.
+    Overtaken,
+}
+
+/// A command that was accepted and has no verdict yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenCommand {
+    /// Its id.
+    pub id: CommandId,
+    /// What it asked.
+    pub verb: VerbKind,
+}
+
+/// A stay, as its workflow carries it, also through continue-as-new. Serialised into encrypted histories: adding a field needs a
+/// serde default, removing one needs a release in which nobody reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stay {
+    /// Who it is.
+    pub id: StayRef,
+    /// The property's choices when it started.
+    pub policy: StayPolicy,
+    /// The property's clock.
+    pub clock: ClockOffset,
+    /// What the PMS said.
+    pub window: Window,
+    /// The guest's room; during a move the new one.
+    pub room: RoomId,
+    /// Every door that the keys shall open; during a move the new ones.
+    pub doors: Vec<DoorId>,
+    /// The keys.
+    pub keys: Vec<Key>,
+    /// A move under way.
+    pub moving: Option<PendingMove>,
+    /// Taken away by staff; sticks.
+    pub suspended: bool,
+    /// Over.
+    pub ended: Option<EndCause>,
+    /// Somebody wants the locks read back.
+    pub reading: bool,
+    /// Accepted commands without a verdict.
+    pub open: Vec<OpenCommand>,
+    /// The last commands with their verdicts, so that a repeated one gets the same answer.
+    pub settled: Vec<(CommandId, Verdict)>,
+}
+
+impl Stay {
+    /// So many verdicts are remembered. The record keeps all; this only answers repeats that meet the same run.
+    pub const REMEMBERED: usize = 64;
+
+    /// A stay, from the command that makes it. Anything else than [`Verb::New`] is refused.
+    pub fn begin(id: StayRef, policy: StayPolicy, command: &Command) -> Result<Self, Code> {
+        let Verb::New { window, room, ref doors, ref keys } = command.verb else {
+            return Err(Code::StayNotFound);
+        };
+        let mut stay = Self {
+            id,
+            policy,
+            clock: command.clock,
+            window,
+            room,
+            doors: doors.clone(),
+            keys: Vec::new(),
+            moving: None,
+            suspended: false,
+            ended: None,
+            reading: false,
+            open: vec![OpenCommand { id: command.id, verb: VerbKind::New }],
+            settled: Vec::new(),
+        };
+        stay.add_keys(keys);
+        Ok(stay)
+    }
+
+    /// The window that locks are told: padded by the policy, whole minutes.
+    pub fn lock_window(&self) -> Window {
+        self.window.padded(self.policy.pad_before(), self.policy.grace_after())
+    }
+
+    /// When keys are put into locks.
+    pub fn issue_at(&self) -> Timestamp {
+        self.window.from.saturating_sub(self.policy.issue_ahead()).unwrap_or(Timestamp::MIN)
+    }
+
+    /// Where the stay stands.
+    pub fn phase(&self, now: Timestamp) -> StayPhase {
+        let opening = || self.credentials().any(|(_, c)| c.state.may_open());
+        let proven = || self.wanted().all(|(_, c)| c.state == CredentialState::Live);
+        let untouched = || self.credentials().all(|(_, c)| !c.state.may_open());
+        match () {
+            () if self.ended.is_some() && opening() => StayPhase::Ending,
+            () if self.ended.is_some() => StayPhase::Ended,
+            () if self.suspended => StayPhase::Suspended,
+            () if self.moving.is_some() => StayPhase::Moving,
+            () if now < self.issue_at() && untouched() => StayPhase::Planned,
+            () if proven() => StayPhase::Active,
+            () => StayPhase::Issuing,
+        }
+    }
+
+    /// Every credential with its key.
+    pub fn credentials(&self) -> impl Iterator<Item = (&Key, &Credential)> {
+        self.keys.iter().flat_map(|key| key.credentials.iter().map(move |c| (key, c)))
+    }
+
+    /// The credentials that shall open, by key and door.
+    fn wanted(&self) -> impl Iterator<Item = (&Key, &Credential)> {
+        self.credentials().filter(|(key, c)| self.shall_open(key, c))
+    }
+
+    /// Whether a credential shall open, once everything has settled.
+    fn shall_open(&self, key: &Key, credential: &Credential) -> bool {
+        self.ended.is_none() && !self.suspended && key.wish == Wish::Wanted && self.doors.contains(&credential.door)
+    }
+
+    /// Whether a credential that shall go is kept, until what replaces it is proven.
+    fn kept(&self, key: &Key, credential: &Credential) -> bool {
+        if self.ended.is_some() || self.suspended || key.wish == Wish::Unwanted {
+            return false;
+        }
+        let proven = |key: &Key| {
+            let standing =
+                |d: &DoorId| key.credentials.iter().any(|c| c.door == *d && c.state == CredentialState::Live);
+            self.doors.iter().all(standing)
+        };
+        let successor_missing = match key.wish {
+            Wish::Until(next) => !self.keys.iter().any(|k| k.id == next && proven(k)),
+            _ => false,
+        };
+        let leaving = self.moving.as_ref().is_some_and(|m| m.from_doors.contains(&credential.door));
+        leaving || successor_missing
+    }
+
+    /// Gives every wanted key a credential on every door.
+    fn spread(&mut self) {
+        for key in self.keys.iter_mut().filter(|k| k.wish == Wish::Wanted) {
+            for door in &self.doors {
+                if !key.credentials.iter().any(|c| c.door == *door) {
+                    key.credentials.push(Credential::planned(key.id, *door));
+                }
+            }
+        }
+    }
+}

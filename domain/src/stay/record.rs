@@ -1,0 +1,143 @@
+//! What effects brought to light, and what follows: verdicts, an end by expiry, a move that completes or is undone.
+
+use super::*;
+use crate::credential::CredentialMove as M;
+use jiff::SignedDuration;
+
+/// What is known of a credential after a round of tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "known", rename_all = "snake_case")]
+pub enum Known {
+    /// It stands in the lock, with this window as we asked for it.
+    Live {
+        /// The window that was asked for.
+        window: Window,
+    },
+    /// It does not stand in the lock.
+    Gone,
+    /// Nobody can tell, or the vendor could not be reached; tries go on.
+    Unconfirmed {
+        /// Why.
+        code: Code,
+    },
+    /// The vendor refused, for a reason that trying again won't mend.
+    Refused {
+        /// Why.
+        code: Code,
+    },
+    /// The effect was called off before it was sent.
+    CalledOff,
+}
+
+/// What a person should look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attention {
+    /// Why.
+    pub code: Code,
+    /// The door.
+    pub door: DoorId,
+}
+
+impl Stay {
+    /// Marks effects as sent, before they are.
+    pub fn sent(&mut self, effects: &[Effect]) {
+        for effect in effects {
+            let by = match effect.action {
+                Action::Issue { .. } => M::IssueSent,
+                Action::Revoke => M::RevokeSent,
+                Action::Change { .. } | Action::Read { .. } => continue,
+            };
+            self.with(effect.credential, |c| c.state = c.state.after(by).unwrap_or(c.state));
+        }
+    }
+
+    /// Takes in what a round of tries brought to light. Returns what a person should look at, if it is new.
+    pub fn record(&mut self, effect: &Effect, known: Known, now: Timestamp) -> Option<Attention> {
+        let pause = SignedDuration::from_secs(self.policy.retry_cap_s.into());
+        let mut attention = None;
+        let door = effect.door;
+        self.with(effect.credential, |c| {
+            let (by, failed) = match known {
+                Known::Live { window } => {
+                    c.window = Some(window);
+                    (M::Confirmed, None)
+                }
+                Known::Gone => (M::Gone, None),
+                Known::Unconfirmed { code } => (M::Unconfirmed, Some(code)),
+                Known::Refused { code } => (M::Failed, Some(code)),
+                // Not proven to be unsent: an earlier try of the same round may have been.
+                Known::CalledOff => (M::Unconfirmed, None),
+            };
+            c.state = c.state.after(by).unwrap_or(c.state);
+            if c.state == CredentialState::Gone {
+                c.window = None;
+            }
+            match failed {
+                None => (c.failed_rounds, c.retry_at) = (0, None),
+                Some(code) => {
+                    c.failed_rounds += 1;
+                    c.retry_at = now.saturating_add(pause).ok();
+                    attention = Some(Attention { code, door });
+                }
+            }
+        });
+        if let (Known::Refused { code }, Action::Issue { .. }) = (known, effect.action) {
+            self.undo_move(effect.door, code);
+        }
+        self.tick(now);
+        attention
+    }
+
+    /// Lets time pass: a window that has ended, a move that is complete, commands that are done.
+    pub fn tick(&mut self, now: Timestamp) {
+        if self.ended.is_none() && self.lock_window().until <= now {
+            self.end(EndCause::Expired, None);
+        }
+        if self.moving.is_some() && self.wanted().all(|(_, c)| c.state == CredentialState::Live) {
+            self.moving = None;
+        }
+        let replaced: Vec<KeyId> = {
+            let superseded = self.keys.iter().filter(|k| matches!(k.wish, Wish::Until(_)));
+            superseded.filter(|k| k.credentials.iter().all(|c| !self.kept(k, c))).map(|k| k.id).collect()
+        };
+        for key in self.keys.iter_mut().filter(|k| replaced.contains(&k.id)) {
+            key.wish = Wish::Unwanted;
+        }
+        self.prune();
+        if self.wanted().next().is_none() {
+            self.reading = false;
+        }
+        if !self.reading && self.moving.is_none() && self.converged(now) {
+            let open = self.open.iter().map(|c| c.id).collect::<Vec<_>>();
+            open.into_iter().for_each(|id| self.settle_one(id, Verdict::Done));
+        }
+    }
+
+    /// The locks have been read back.
+    pub fn read_back(&mut self, now: Timestamp) {
+        self.reading = false;
+        self.tick(now);
+    }
+
+    /// What a person should look at: the first credential whose last round failed.
+    pub fn attention(&self) -> bool {
+        self.credentials().any(|(_, c)| c.failed_rounds > 0)
+    }
+
+    /// A door of the new room can't be opened: back to the old room, which was never closed.
+    fn undo_move(&mut self, refused: DoorId, code: Code) {
+        let Some(undo) = self.moving.take_if(|m| !m.from_doors.contains(&refused)) else {
+            return;
+        };
+        self.room = undo.from_room;
+        self.doors = undo.from_doors;
+        self.settle_one(undo.command, Verdict::Failed(code));
+        self.prune();
+    }
+
+    fn with(&mut self, id: CredentialId, change: impl FnOnce(&mut Credential)) {
+        if let Some(credential) = self.keys.iter_mut().flat_map(|k| k.credentials.iter_mut()).find(|c| c.id == id) {
+            change(credential);
+        }
+    }
+}

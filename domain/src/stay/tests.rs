@@ -1,0 +1,303 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
+use super::*;
+use crate::command::NewKey;
+use proptest::prelude::*;
+use uuid::Uuid;
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+fn now() -> Timestamp {
+    at("2026-11-23T14:00:00Z")
+}
+fn door(n: u128) -> DoorId {
+    DoorId::from_uuid(Uuid::from_u128(n))
+}
+fn room(n: u128) -> RoomId {
+    RoomId::from_uuid(Uuid::from_u128(n))
+}
+fn key(n: u128) -> KeyId {
+    KeyId::from_uuid(Uuid::from_u128(n))
+}
+fn command(n: u128, verb: Verb) -> Command {
+    let id = CommandId::from_uuid(Uuid::from_u128(n));
+    let by = ApiKeyId::from_uuid(Uuid::from_u128(1));
+    Command { id, verb, by, clock: ClockOffset::REAL, traceparent: None }
+}
+fn window(from: &str, until: &str) -> Window {
+    Window { from: at(from), until: at(until) }
+}
+fn stay_from(from: &str) -> Stay {
+    let id = StayRef {
+        tenant: TenantId::from_uuid(Uuid::from_u128(1)),
+        property: PropertyId::from_uuid(Uuid::from_u128(2)),
+        reservation: "R1".parse().unwrap(),
+        stay: StayId::from_uuid(Uuid::from_u128(3)),
+    };
+    let verb = Verb::New {
+        window: window(from, "2026-11-26T11:00:00Z"),
+        room: room(101),
+        doors: vec![door(101), door(1)],
+        keys: vec![NewKey { id: key(1), holder: 0 }],
+    };
+    Stay::begin(id, StayPolicy::default(), &command(1, verb)).unwrap()
+}
+fn stay() -> Stay {
+    stay_from("2026-11-23T15:00:00Z")
+}
+
+/// A vendor that does as it is told.
+fn obey(stay: &mut Stay, now: Timestamp) -> Vec<(Urgency, DoorId)> {
+    let mut done = Vec::new();
+    for _ in 0..20 {
+        let Next::Act(urgency, effects) = stay.next(now) else {
+            return done;
+        };
+        stay.sent(&effects);
+        for effect in &effects {
+            let known = match effect.action {
+                Action::Issue { window } | Action::Change { window } | Action::Read { window } => {
+                    Known::Live { window }
+                }
+                Action::Revoke => Known::Gone,
+            };
+            stay.record(effect, known, now);
+            done.push((urgency, effect.door));
+        }
+        if urgency == Urgency::Read {
+            stay.read_back(now);
+        }
+    }
+    panic!("no end in sight: {:?}", stay.next(now));
+}
+
+#[test]
+fn a_plain_stay() {
+    let mut stay = stay();
+    assert_eq!(stay.phase(now()), StayPhase::Issuing);
+    assert_eq!(obey(&mut stay, now()), [(Urgency::Issue, door(101)), (Urgency::Issue, door(1))]);
+    assert_eq!(stay.phase(now()), StayPhase::Active);
+    assert_eq!(stay.verdict(command(1, Verb::Read).id), Some(Verdict::Done));
+    assert_eq!(stay.next(now()), Next::Sleep(at("2026-11-26T11:00:00Z")));
+    stay.apply(&command(2, Verb::CheckOut), now()).unwrap();
+    assert_eq!(stay.phase(now()), StayPhase::Ending);
+    assert_eq!(obey(&mut stay, now()).len(), 2);
+    assert_eq!((stay.phase(now()), stay.next(now())), (StayPhase::Ended, Next::Finish));
+}
+
+#[test]
+fn the_lock_is_told_five_minutes_early() {
+    let Next::Act(_, effects) = stay().next(now()) else { panic!() };
+    let Action::Issue { window } = effects[0].action else { panic!() };
+    assert_eq!(window.from, at("2026-11-23T14:55:00Z"));
+}
+
+#[test]
+fn a_future_stay_waits_for_its_day() {
+    let mut stay = stay_from("2026-11-25T15:00:00Z");
+    stay.tick(now());
+    assert_eq!(stay.phase(now()), StayPhase::Planned);
+    assert_eq!(stay.next(now()), Next::Sleep(at("2026-11-24T15:00:00Z")));
+    assert_eq!(stay.verdict(command(1, Verb::Read).id), Some(Verdict::Done));
+    let day = at("2026-11-24T15:00:00Z");
+    assert_eq!(obey(&mut stay, day).len(), 2);
+    assert_eq!(stay.phase(day), StayPhase::Active);
+}
+
+#[test]
+fn a_move_makes_before_it_breaks() {
+    let mut stay = stay();
+    obey(&mut stay, now());
+    let verb = Verb::RoomMove { room: room(102), doors: vec![door(102), door(1)] };
+    stay.apply(&command(2, verb), now()).unwrap();
+    assert_eq!(stay.phase(now()), StayPhase::Moving);
+    assert_eq!(obey(&mut stay, now()), [(Urgency::Issue, door(102)), (Urgency::Retire, door(101))]);
+    assert_eq!(stay.phase(now()), StayPhase::Active);
+}
+
+#[test]
+fn a_refused_move_leaves_the_old_room() {
+    let mut stay = stay();
+    obey(&mut stay, now());
+    let verb = Verb::RoomMove { room: room(102), doors: vec![door(102), door(1)] };
+    stay.apply(&command(2, verb), now()).unwrap();
+    let Next::Act(_, effects) = stay.next(now()) else { panic!() };
+    stay.sent(&effects);
+    stay.record(&effects[0], Known::Refused { code: Code::LockUnknown }, now());
+    assert_eq!((stay.room, stay.phase(now())), (room(101), StayPhase::Active));
+    assert_eq!(stay.verdict(command(2, Verb::Read).id), Some(Verdict::Failed(Code::LockUnknown)));
+    // The refused one is taken out all the same: nobody can be sure.
+    let later = now() + jiff::SignedDuration::from_mins(2);
+    assert_eq!(obey(&mut stay, later), [(Urgency::Retire, door(102))]);
+    let open: Vec<_> = stay.credentials().filter(|(_, c)| c.state.may_open()).map(|(_, c)| c.door).collect();
+    assert_eq!(open, [door(101), door(1)]);
+}
+
+#[test]
+fn a_suspension_sticks_through_edits() {
+    let mut stay = stay();
+    obey(&mut stay, now());
+    stay.apply(&command(2, Verb::Suspend), now()).unwrap();
+    assert_eq!(obey(&mut stay, now()).len(), 2);
+    let later = window("2026-11-23T15:00:00Z", "2026-11-28T11:00:00Z");
+    stay.apply(&command(3, Verb::ModifyStay { window: later }), now()).unwrap();
+    assert_eq!(obey(&mut stay, now()), []);
+    assert_eq!(stay.phase(now()), StayPhase::Suspended);
+    stay.apply(&command(4, Verb::Resume), now()).unwrap();
+    assert_eq!(obey(&mut stay, now()).len(), 2);
+    assert_eq!(stay.phase(now()), StayPhase::Active);
+}
+
+#[test]
+fn a_reissue_kills_the_old_key_last() {
+    let mut stay = stay();
+    obey(&mut stay, now());
+    let verb = Verb::Reissue { old: key(1), key: NewKey { id: key(2), holder: 0 } };
+    stay.apply(&command(2, verb), now()).unwrap();
+    let order = obey(&mut stay, now());
+    assert_eq!(order.iter().map(|o| o.0 == Urgency::Issue).collect::<Vec<_>>(), [true, true, false, false]);
+    assert_eq!(stay.keys.iter().map(|k| k.id).collect::<Vec<_>>(), [key(2)]);
+}
+
+#[test]
+fn a_revoke_never_gives_up() {
+    let mut stay = stay();
+    obey(&mut stay, now());
+    stay.apply(&command(2, Verb::CheckOut), now()).unwrap();
+    let mut when = now();
+    for _ in 0..50 {
+        let Next::Act(Urgency::Revoke, effects) = stay.next(when) else { panic!("{:?}", stay.next(when)) };
+        stay.sent(&effects);
+        effects.iter().for_each(|e| {
+            stay.record(e, Known::Unconfirmed { code: Code::VendorUnreachable }, when);
+        });
+        assert_eq!(stay.phase(when), StayPhase::Ending);
+        let Next::Sleep(next) = stay.next(when) else { panic!() };
+        assert!(next > when, "no hot loop");
+        when = next;
+    }
+    obey(&mut stay, when);
+    assert_eq!(stay.next(when), Next::Finish);
+}
+
+#[test]
+fn check_out_overtakes_an_issue_in_flight() {
+    let mut stay = stay();
+    let Next::Act(urgency, effects) = stay.next(now()) else { panic!() };
+    stay.sent(&effects);
+    assert!(!stay.preempts(urgency, now()));
+    stay.apply(&command(2, Verb::CheckOut), now()).unwrap();
+    assert!(stay.preempts(urgency, now()));
+    // The issue came through after all; the revoke still follows.
+    for effect in &effects {
+        let Action::Issue { window } = effect.action else { panic!() };
+        stay.record(effect, Known::Live { window }, now());
+    }
+    assert_eq!(obey(&mut stay, now()).iter().filter(|o| o.0 == Urgency::Revoke).count(), 2);
+    assert_eq!(stay.verdict(command(1, Verb::Read).id), Some(Verdict::Overtaken));
+    assert_eq!(stay.verdict(command(2, Verb::Read).id), Some(Verdict::Done));
+}
+
+#[test]
+fn a_repeated_command_changes_nothing() {
+    let mut stay = stay();
+    obey(&mut stay, now());
+    let more = command(2, Verb::Duplicate { keys: vec![NewKey { id: key(2), holder: 1 }] });
+    stay.apply(&more, now()).unwrap();
+    obey(&mut stay, now());
+    let before = stay.clone();
+    stay.apply(&more, now()).unwrap();
+    assert_eq!(stay, before);
+}
+
+#[test]
+fn the_table_is_complete_and_endings_are_final() {
+    for verb in VerbKind::ALL {
+        assert!(allowed(verb, StayPhase::Ended).is_err() && allowed(verb, StayPhase::Ending).is_err());
+        for phase in StayPhase::ALL {
+            let _ = allowed(verb, phase);
+        }
+    }
+    assert_eq!(allowed(VerbKind::CheckOut, StayPhase::Planned), Err(Code::StayNotBegun));
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Do(u8),
+    Answer(u8),
+    Pass(u32),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        (0_u8..11).prop_map(Step::Do),
+        (0_u8..5).prop_map(Step::Answer),
+        (1_u32..200_000).prop_map(Step::Pass)
+    ];
+    prop::collection::vec(step, 1..60)
+}
+
+fn verb(kind: u8, n: u128) -> Verb {
+    let late = window("2026-11-23T15:00:00Z", "2026-11-29T11:00:00Z");
+    match kind {
+        0 => Verb::Duplicate { keys: vec![NewKey { id: key(n), holder: 1 }] },
+        1 => Verb::ModifyStay { window: late },
+        2 | 3 => Verb::RoomMove { room: room(100 + n % 7), doors: vec![door(100 + n % 7), door(1)] },
+        4 => Verb::Suspend,
+        5 => Verb::Resume,
+        6 => Verb::Remove { key: None },
+        7 => Verb::CheckOut,
+        8 => Verb::Cancel,
+        9 => Verb::Reissue { old: key(1), key: NewKey { id: key(n), holder: 0 } },
+        _ => Verb::Read,
+    }
+}
+
+proptest! {
+    /// Whatever is asked and whatever vendors answer: once they obey again, locks agree with wishes, every command has a verdict, and
+    /// after an end no lock opens.
+    #[test]
+    fn every_history_converges(steps in steps()) {
+        let mut stay = stay();
+        let mut when = now();
+        let mut accepted = vec![command(1, Verb::Read).id];
+        for (n, step) in (10_u128..).zip(steps) {
+            match step {
+                Step::Do(kind) => {
+                    let command = command(n, verb(kind, n));
+                    if stay.apply(&command, when).is_ok() {
+                        accepted.push(command.id);
+                    }
+                }
+                Step::Pass(seconds) => when += jiff::SignedDuration::from_secs(seconds.into()),
+                Step::Answer(kind) => {
+                    stay.tick(when);
+                    let Next::Act(urgency, effects) = stay.next(when) else { continue };
+                    stay.sent(&effects);
+                    for effect in &effects {
+                        let known = match (kind, effect.action) {
+                            (0, _) => Known::Unconfirmed { code: Code::Unproven },
+                            (1, _) => Known::Refused { code: Code::LockFull },
+                            (2, _) => Known::CalledOff,
+                            (_, Action::Revoke) => Known::Gone,
+                            (_, Action::Issue { window } | Action::Change { window } | Action::Read { window }) => Known::Live { window },
+                        };
+                        stay.record(effect, known, when);
+                    }
+                    if urgency == Urgency::Read { stay.read_back(when); }
+                }
+            }
+        }
+        when += jiff::SignedDuration::from_hours(1);
+        stay.tick(when);
+        obey(&mut stay, when);
+        stay.tick(when);
+        prop_assert!(stay.open.is_empty(), "open: {:?}", stay.open);
+        prop_assert!(accepted.iter().all(|id| stay.verdict(*id).is_some()));
+        let shut = stay.ended.is_some() || stay.suspended;
+        for (key, credential) in stay.credentials() {
+            let shall = !shut && key.wish == Wish::Wanted && stay.doors.contains(&credential.door);
+            prop_assert_eq!(credential.state.may_open(), shall && when >= stay.issue_at(), "{:?}", credential);
+        }
+    }
+}
