@@ -1,6 +1,7 @@
 //! What can be asked of a stay. One command is one accepted request, and one operation that its caller can follow.
 
 use crate::{clock::ClockOffset, ids::*, window::Window};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// An accepted request, as the stay's workflow receives it. It carries ids and instants only, never guest data.
@@ -12,7 +13,9 @@ pub struct Command {
     pub verb: Verb,
     /// Whose API key asked.
     pub by: ApiKeyId,
-    /// The property's clock when it was accepted.
+    /// When it was accepted, on the property's clock. What a command means is judged at this instant, however late it arrives.
+    pub at: Timestamp,
+    /// How far the property's clock was ahead of real time then.
     #[serde(default)]
     pub clock: ClockOffset,
     /// W3C trace context, so that the workflow's effects appear in the caller's trace.

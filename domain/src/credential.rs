@@ -14,7 +14,7 @@
 //! A dash is an [`IllegalMove`]. There is no way from `Revoking` back to `Live`: revoke beats issue (I9). A failed change leaves a
 //! live credential live, with its old window.
 
-use crate::{ids::*, window::Window};
+use crate::{ids::*, problem::Code, window::Window};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -118,6 +118,9 @@ pub struct Credential {
     pub window: Option<Window>,
     /// Rounds of tries that ended without an answer or with a refusal, since the last success.
     pub failed_rounds: u32,
+    /// Why the last round failed; `None` after a success.
+    #[serde(default)]
+    pub trouble: Option<Code>,
     /// Not to be tried before; set after a failed round.
     pub retry_at: Option<Timestamp>,
 }
@@ -131,6 +134,7 @@ impl Credential {
             state: CredentialState::Planned,
             window: None,
             failed_rounds: 0,
+            trouble: None,
             retry_at: None,
         }
     }

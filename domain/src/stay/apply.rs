@@ -40,12 +40,12 @@ impl Stay {
 
     /// Whether this command was accepted before.
     pub fn knows(&self, id: CommandId) -> bool {
-        self.open.iter().any(|c| c.id == id) || self.settled.iter().any(|(c, _)| *c == id)
+        self.open.iter().any(|c| c.id == id) || self.settled.iter().any(|c| c.id == id)
     }
 
     /// The verdict on a command, if there is one.
     pub fn verdict(&self, id: CommandId) -> Option<Verdict> {
-        self.settled.iter().rev().find(|(c, _)| *c == id).map(|(_, v)| *v)
+        self.settled.iter().rev().find(|c| c.id == id).map(|c| c.verdict)
     }
 
     /// Accepts a command. One that was accepted before changes nothing.
@@ -136,10 +136,17 @@ impl Stay {
     }
 
     pub(super) fn settle_one(&mut self, id: CommandId, verdict: Verdict) {
-        self.open.retain(|c| c.id != id);
-        self.settled.push((id, verdict));
+        let Some(place) = self.open.iter().position(|c| c.id == id) else { return };
+        let settled = Settled { id, verb: self.open.remove(place).verb, verdict };
+        self.settled.push(settled);
+        self.unreported.push(settled);
         let excess = self.settled.len().saturating_sub(Self::REMEMBERED);
         self.settled.drain(..excess);
+    }
+
+    /// The record has these verdicts now.
+    pub fn reported(&mut self, settled: &[Settled]) {
+        self.unreported.retain(|s| !settled.contains(s));
     }
 
     /// Drops what needs no effect: credentials that were never sent and are not wanted any more, and keys without any.

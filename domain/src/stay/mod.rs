@@ -28,7 +28,7 @@ mod tests;
 
 pub use apply::allowed;
 pub use plan::{Action, Effect, Next, Urgency};
-pub use record::{Attention, Known};
+pub use record::Known;
 
 use crate::{
     clock::ClockOffset,
@@ -177,6 +177,17 @@ pub struct OpenCommand {
     pub verb: VerbKind,
 }
 
+/// A command with its verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled {
+    /// Its id.
+    pub id: CommandId,
+    /// What it asked.
+    pub verb: VerbKind,
+    /// How it ended.
+    pub verdict: Verdict,
+}
+
 /// A stay, as its workflow carries it, also through continue-as-new. Serialised into encrypted histories: adding a field needs a
 /// serde default, removing one needs a release in which nobody reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -206,7 +217,10 @@ pub struct Stay {
     /// Accepted commands without a verdict.
     pub open: Vec<OpenCommand>,
     /// The last commands with their verdicts, so that a repeated one gets the same answer.
-    pub settled: Vec<(CommandId, Verdict)>,
+    pub settled: Vec<Settled>,
+    /// Verdicts that the record does not have yet.
+    #[serde(default)]
+    pub unreported: Vec<Settled>,
 }
 
 impl Stay {
@@ -232,9 +246,30 @@ impl Stay {
             reading: false,
             open: vec![OpenCommand { id: command.id, verb: VerbKind::New }],
             settled: Vec::new(),
+            unreported: Vec::new(),
         };
         stay.add_keys(keys);
         Ok(stay)
+    }
+
+    /// A stay that is over before it began: what a start that makes no sense comes to.
+    pub fn void(id: StayRef, policy: StayPolicy) -> Self {
+        Self {
+            id,
+            policy,
+            clock: ClockOffset::REAL,
+            window: Window { from: Timestamp::UNIX_EPOCH, until: Timestamp::UNIX_EPOCH },
+            room: RoomId::from_uuid(uuid::Uuid::nil()),
+            doors: Vec::new(),
+            keys: Vec::new(),
+            moving: None,
+            suspended: false,
+            ended: Some(EndCause::Cancelled),
+            reading: false,
+            open: Vec::new(),
+            settled: Vec::new(),
+            unreported: Vec::new(),
+        }
     }
 
     /// The window that locks are told: padded by the policy, whole minutes.

@@ -29,15 +29,6 @@ pub enum Known {
     CalledOff,
 }
 
-/// What a person should look at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attention {
-    /// Why.
-    pub code: Code,
-    /// The door.
-    pub door: DoorId,
-}
-
 impl Stay {
     /// Marks effects as sent, before they are.
     pub fn sent(&mut self, effects: &[Effect]) {
@@ -51,11 +42,9 @@ impl Stay {
         }
     }
 
-    /// Takes in what a round of tries brought to light. Returns what a person should look at, if it is new.
-    pub fn record(&mut self, effect: &Effect, known: Known, now: Timestamp) -> Option<Attention> {
+    /// Takes in what a round of tries brought to light.
+    pub fn record(&mut self, effect: &Effect, known: Known, now: Timestamp) {
         let pause = SignedDuration::from_secs(self.policy.retry_cap_s.into());
-        let mut attention = None;
-        let door = effect.door;
         self.with(effect.credential, |c| {
             let (by, failed) = match known {
                 Known::Live { window } => {
@@ -69,15 +58,15 @@ impl Stay {
                 Known::CalledOff => (M::Unconfirmed, None),
             };
             c.state = c.state.after(by).unwrap_or(c.state);
+            c.trouble = failed;
             if c.state == CredentialState::Gone {
                 c.window = None;
             }
             match failed {
                 None => (c.failed_rounds, c.retry_at) = (0, None),
-                Some(code) => {
+                Some(_) => {
                     c.failed_rounds += 1;
                     c.retry_at = now.saturating_add(pause).ok();
-                    attention = Some(Attention { code, door });
                 }
             }
         });
@@ -85,7 +74,6 @@ impl Stay {
             self.undo_move(effect.door, code);
         }
         self.tick(now);
-        attention
     }
 
     /// Lets time pass: a window that has ended, a move that is complete, commands that are done.
@@ -119,9 +107,9 @@ impl Stay {
         self.tick(now);
     }
 
-    /// What a person should look at: the first credential whose last round failed.
-    pub fn attention(&self) -> bool {
-        self.credentials().any(|(_, c)| c.failed_rounds > 0)
+    /// What a person should look at: why the last round of some credential failed.
+    pub fn attention(&self) -> Option<Code> {
+        self.credentials().find_map(|(_, c)| c.trouble)
     }
 
     /// A door of the new room can't be opened: back to the old room, which was never closed.

@@ -22,7 +22,7 @@ fn key(n: u128) -> KeyId {
 fn command(n: u128, verb: Verb) -> Command {
     let id = CommandId::from_uuid(Uuid::from_u128(n));
     let by = ApiKeyId::from_uuid(Uuid::from_u128(1));
-    Command { id, verb, by, clock: ClockOffset::REAL, traceparent: None }
+    Command { id, verb, by, at: now(), clock: ClockOffset::REAL, traceparent: None }
 }
 fn window(from: &str, until: &str) -> Window {
     Window { from: at(from), until: at(until) }
@@ -168,9 +168,10 @@ fn a_revoke_never_gives_up() {
     for _ in 0..50 {
         let Next::Act(Urgency::Revoke, effects) = stay.next(when) else { panic!("{:?}", stay.next(when)) };
         stay.sent(&effects);
-        effects.iter().for_each(|e| {
-            stay.record(e, Known::Unconfirmed { code: Code::VendorUnreachable }, when);
-        });
+        for effect in &effects {
+            stay.record(effect, Known::Unconfirmed { code: Code::VendorUnreachable }, when);
+        }
+        assert_eq!(stay.attention(), Some(Code::VendorUnreachable));
         assert_eq!(stay.phase(when), StayPhase::Ending);
         let Next::Sleep(next) = stay.next(when) else { panic!() };
         assert!(next > when, "no hot loop");

@@ -1,0 +1,94 @@
+//! What the workflows ask of the outside, as typed interfaces. `lock-activities` implements them.
+//!
+//! No input or output carries a PIN, a guest's name or a vendor secret: activities look those up themselves.
+
+#![allow(missing_docs, reason = "the macros add items without documentation beside each documented method")]
+
+use lock_domain::{
+    Timestamp,
+    ids::*,
+    problem::Code,
+    stay::{Effect, EndCause, Known, Settled, StayPhase, StayRef, Urgency},
+    window::Window,
+};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use temporalio_macros::activity_definitions;
+use temporalio_workflow::common::ActivityError;
+
+/// Effects that are equally urgent, at one vendor, each at another lock.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Batch {
+    /// Whose.
+    pub id: StayRef,
+    /// How urgent.
+    pub urgency: Urgency,
+    /// What to do.
+    pub effects: Vec<Effect>,
+    /// The window of the stay, as the PMS said, for what people read.
+    pub stay_window: Window,
+    /// How far the property's clock is ahead of real time.
+    pub clock: lock_domain::clock::ClockOffset,
+    /// After so long the round ends, whatever is known by then.
+    pub budget: Duration,
+    /// W3C trace context of the command that led here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+}
+
+/// What the record shall say of a stay from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StaySnapshot {
+    /// Whose.
+    pub id: StayRef,
+    /// Where it stands.
+    pub phase: StayPhase,
+    /// Why it is over, if it is.
+    pub cause: Option<EndCause>,
+    /// Keys are taken away until somebody resumes.
+    pub suspended: bool,
+    /// What a person should look at.
+    pub attention: Option<Code>,
+    /// What the PMS said.
+    pub window: Window,
+    /// The guest's room.
+    pub room: RoomId,
+    /// A room that is being left and must stay claimed.
+    pub leaving: Option<RoomId>,
+    /// When something happens next, on the property's clock; `None` when over.
+    pub next_deadline: Option<Timestamp>,
+    /// Commands that were settled since the last snapshot.
+    pub settled: Vec<Settled>,
+    /// Commands that are still running.
+    pub running: Vec<CommandId>,
+    /// The keys that still matter. The PINs of the stay's other keys go into quarantine.
+    pub keys: Vec<KeyId>,
+    /// The property's clock at this moment.
+    pub at: Timestamp,
+}
+
+/// Effects at lock vendors: ordinary activities on the vendor's queue.
+pub struct VendorActivities;
+pub use vendor_activities::Perform;
+
+#[activity_definitions]
+impl VendorActivities {
+    /// Performs a batch and says of each effect, in its order, what is known. It ends with an error only when it should run again.
+    #[activity(name = "perform")]
+    pub fn perform(batch: Batch) -> Result<Vec<Known>, ActivityError> {
+        unimplemented!()
+    }
+}
+
+/// Short database writes: local activities on the workflows' own queue.
+pub struct RecordActivities;
+pub use record_activities::RecordStay;
+
+#[activity_definitions]
+impl RecordActivities {
+    /// Writes row, audit leaves and outbox events in one transaction. Safe to run twice.
+    #[activity(name = "record_stay")]
+    pub fn record_stay(snapshot: StaySnapshot) -> Result<(), ActivityError> {
+        unimplemented!()
+    }
+}

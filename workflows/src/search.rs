@@ -1,0 +1,39 @@
+//! Search attributes: for operators who look for workflows, never for decisions (visibility lags behind). They are stored in the
+//! clear, so they carry ids and state names only.
+
+use lock_domain::{ids::*, stay::StayPhase};
+use temporalio_workflow::common::search_attributes::{SearchAttributeKey, SearchAttributeUpdate, SearchAttributes};
+
+/// The customer.
+pub const TENANT: SearchAttributeKey<String> = SearchAttributeKey::keyword("TenantId");
+/// The hotel.
+pub const PROPERTY: SearchAttributeKey<String> = SearchAttributeKey::keyword("PropertyId");
+/// The guest's room.
+pub const ROOM: SearchAttributeKey<String> = SearchAttributeKey::keyword("RoomId");
+/// The lock vendor.
+pub const VENDOR: SearchAttributeKey<String> = SearchAttributeKey::keyword("Vendor");
+/// The stay's phase.
+pub const KEY_STATE: SearchAttributeKey<String> = SearchAttributeKey::keyword("KeyState");
+/// Whether a person should look.
+pub const ATTENTION: SearchAttributeKey<bool> = SearchAttributeKey::bool("NeedsAttention");
+
+/// The attributes that a stay starts with.
+pub fn initial(
+    tenant: TenantId,
+    property: PropertyId,
+    room: RoomId,
+    vendor: &str,
+    phase: StayPhase,
+) -> SearchAttributes {
+    let fixed = [
+        TENANT.value_set(tenant.to_string()),
+        PROPERTY.value_set(property.to_string()),
+        VENDOR.value_set(vendor.to_owned()),
+    ];
+    SearchAttributes::new(fixed.into_iter().chain(changed(room, phase, false)))
+}
+
+/// The attributes that change when a stay does.
+pub fn changed(room: RoomId, phase: StayPhase, attention: bool) -> [SearchAttributeUpdate; 3] {
+    [ROOM.value_set(room.to_string()), KEY_STATE.value_set(phase.name().to_owned()), ATTENTION.value_set(attention)]
+}
