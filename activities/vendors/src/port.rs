@@ -1,0 +1,279 @@
+//! What a stay needs from a lock vendor.
+//!
+//! No vendor offers idempotency keys. Every credential is therefore created under a name that is ours alone
+//! ([`CredentialToken`]): after an answer got lost, [`LockVendor::find`] tells whether the effect took place.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use lock_domain::window::Window;
+use secrecy::SecretString;
+
+use crate::error::VendorError;
+use crate::rounding::Granularity;
+
+/// How far a deletion reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RevokeReach {
+    /// The lock itself forgets the credential.
+    Door,
+    /// The old credential works until the next card is used at the door.
+    NextCard,
+    /// Nothing reaches the lock; the credential ends with its window.
+    Never,
+}
+
+/// What a vendor can do. The policy asks this instead of knowing vendors by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Codes for a keypad.
+    pub pin: bool,
+    /// Keys in a telephone.
+    pub mobile: bool,
+    /// Cards.
+    pub card: bool,
+    /// The caller chooses the digits.
+    pub choose_pin: bool,
+    /// The vendor can make up digits that the lock accepts without being reached.
+    pub offline_pin: bool,
+    /// The window of a credential can be changed in place.
+    pub change_window: bool,
+    /// The lock's clock can be read and set from afar.
+    pub time_sync: bool,
+    /// The credentials of a lock can be listed.
+    pub read_back: bool,
+    /// To what the vendor rounds the window of a chosen PIN.
+    pub window_granularity: Granularity,
+    /// To what it rounds the window of an offline PIN.
+    pub offline_granularity: Granularity,
+    /// How far a deletion reaches.
+    pub revoke_reach: RevokeReach,
+    /// Shortest PIN, in digits.
+    pub min_pin_digits: u8,
+    /// Longest PIN, in digits.
+    pub max_pin_digits: u8,
+    /// Chosen PINs that fit in a lock.
+    pub max_codes_per_lock: u32,
+    /// Longest name of a credential, in characters.
+    pub max_name_chars: u32,
+}
+
+/// What accompanies one operation at a vendor.
+#[derive(Debug, Clone)]
+pub struct CallContext {
+    /// For the whole operation, with all calls that it takes.
+    pub timeout: Duration,
+    /// W3C `traceparent`, passed on to the vendor.
+    pub traceparent: Option<String>,
+    /// Names the operation in traces; no guest data.
+    pub operation_id: String,
+}
+
+impl CallContext {
+    /// A context without trace.
+    #[must_use]
+    pub fn new(operation_id: impl Into<String>, timeout: Duration) -> Self {
+        Self { timeout, traceparent: None, operation_id: operation_id.into() }
+    }
+}
+
+/// A lock in the vendor's terms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VendorLockRef {
+    /// The vendor's id of the lock.
+    pub lock_id: String,
+    /// The gateway that serves it, when known: commands for one gateway take turns.
+    pub gateway_id: Option<String>,
+    /// The offset from UTC that the lock keeps, seconds; matters where windows are rounded to whole hours.
+    pub utc_offset_s: i32,
+}
+
+impl VendorLockRef {
+    /// A lock without known gateway, on UTC.
+    #[must_use]
+    pub fn new(lock_id: impl Into<String>) -> Self {
+        Self { lock_id: lock_id.into(), gateway_id: None, utc_offset_s: 0 }
+    }
+}
+
+/// Why a text can't name a credential at a vendor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a credential's name has 1 to 40 characters of A-Z a-z 0-9 - _ . and is not a number")]
+pub struct TokenError;
+
+/// The name of a credential at the vendor: ours alone, without guest data, and fit for a search.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CredentialToken(String);
+
+impl CredentialToken {
+    /// Longest name, so that every vendor takes it.
+    pub const LONGEST: usize = 40;
+
+    /// Takes a text as a name. A number is refused: searches for names also find digits of PINs.
+    pub fn new(text: impl Into<String>) -> Result<Self, TokenError> {
+        let text = text.into();
+        let fits = (1..=Self::LONGEST).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+            && !text.bytes().all(|b| b.is_ascii_digit());
+        fits.then_some(Self(text)).ok_or(TokenError)
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CredentialToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A PIN to be created. Its Debug form shows no digits.
+#[derive(Debug, Clone)]
+pub struct PinSpec {
+    /// Name at the vendor.
+    pub token: CredentialToken,
+    /// The digits.
+    pub pin: SecretString,
+    /// When it opens; rounded outwards to what the vendor can express.
+    pub window: Window,
+}
+
+/// The vendor's id of a credential.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct VendorCredentialRef(pub String);
+
+/// A credential as the vendor knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VendorCredential {
+    /// The vendor's id.
+    pub reference: VendorCredentialRef,
+    /// Its name there: our token, or whatever somebody else typed.
+    pub name: String,
+    /// When it opens, after the vendor's rounding; none for one without end.
+    pub window: Option<Window>,
+    /// The lock itself holds it, as far as the vendor tells.
+    pub confirmed_at_lock: bool,
+}
+
+/// How a deletion ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deletion {
+    /// It is gone by this call.
+    Deleted,
+    /// The vendor did not know it any more.
+    AlreadyGone,
+}
+
+/// A gateway and whether the vendor reaches it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewayStatus {
+    /// The vendor's id.
+    pub id: String,
+    /// Its name there.
+    pub name: String,
+    /// Whether the vendor reaches it. Vendors report a loss late: TTLock by about half an hour.
+    pub online: bool,
+    /// How many locks it serves.
+    pub lock_count: u32,
+}
+
+/// A lock that the account administers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VendorLock {
+    /// The vendor's id.
+    pub lock_id: String,
+    /// Its name there.
+    pub name: String,
+    /// Battery in percent, when known.
+    pub battery_percent: Option<u8>,
+    /// Whether a gateway serves it.
+    pub has_gateway: bool,
+}
+
+/// One account at one vendor.
+#[async_trait]
+pub trait LockVendor: Send + Sync {
+    /// The vendor's name: part of metrics, task queues and configuration.
+    fn name(&self) -> &'static str;
+
+    /// What this vendor can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Creates a PIN in a lock. Where the same credential (name and digits) stands there already, from a call whose answer got lost,
+    /// it is adopted and given the wanted window: the call can be repeated.
+    async fn create_pin(
+        &self,
+        call: &CallContext,
+        lock: &VendorLockRef,
+        spec: &PinSpec,
+    ) -> Result<VendorCredential, VendorError>;
+
+    /// Has the vendor make up a PIN that the lock accepts without being reached. Not every vendor can.
+    async fn create_offline_pin(
+        &self,
+        call: &CallContext,
+        lock: &VendorLockRef,
+        token: &CredentialToken,
+        window: Window,
+    ) -> Result<(VendorCredential, SecretString), VendorError>;
+
+    /// The credential with this name, when the vendor knows one.
+    async fn find(
+        &self,
+        call: &CallContext,
+        lock: &VendorLockRef,
+        token: &CredentialToken,
+    ) -> Result<Option<VendorCredential>, VendorError>;
+
+    /// Gives a credential another window.
+    async fn change_window(
+        &self,
+        call: &CallContext,
+        lock: &VendorLockRef,
+        credential: &VendorCredentialRef,
+        token: &CredentialToken,
+        window: Window,
+    ) -> Result<VendorCredential, VendorError>;
+
+    /// Takes a credential out of the lock. Can be repeated.
+    async fn delete(
+        &self,
+        call: &CallContext,
+        lock: &VendorLockRef,
+        credential: &VendorCredentialRef,
+    ) -> Result<Deletion, VendorError>;
+
+    /// All credentials of a lock, ours or not.
+    async fn list(&self, call: &CallContext, lock: &VendorLockRef) -> Result<Vec<VendorCredential>, VendorError>;
+
+    /// The lock's own clock.
+    async fn lock_clock(&self, call: &CallContext, lock: &VendorLockRef) -> Result<Timestamp, VendorError>;
+
+    /// Sets the lock's clock to the vendor's time and returns what the lock shows then. Can be repeated.
+    async fn sync_clock(&self, call: &CallContext, lock: &VendorLockRef) -> Result<Timestamp, VendorError>;
+
+    /// The account's gateways.
+    async fn gateways(&self, call: &CallContext) -> Result<Vec<GatewayStatus>, VendorError>;
+
+    /// The account's locks.
+    async fn locks(&self, call: &CallContext) -> Result<Vec<VendorLock>, VendorError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit_every_vendor() {
+        assert!(CredentialToken::new("lis-0123456789abcdef0123456789abcdef").is_ok());
+        for bad in ["", "73914", "room 12", "naïve", &"x".repeat(41)] {
+            assert_eq!(CredentialToken::new(bad), Err(TokenError), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Adapters by property, built when first used and rebuilt when the property's configuration changes.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lock_domain::ids::{PropertyId, TenantId};
+use secrecy::SecretString;
+
+use crate::http::HttpClients;
+use crate::meter::CallMeter;
+use crate::port::LockVendor;
+use crate::token_cache::{TokenCache, TokenKey};
+use crate::ttlock;
+
+/// Why no adapter could be built.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// No adapter has this name.
+    #[error("there is no adapter for the lock vendor `{0}`")]
+    UnknownVendor(String),
+    /// The configuration does not fit the adapter. The text names the field, never a value.
+    #[error("the configuration of the lock vendor `{vendor}` is not usable: {reason}")]
+    Config {
+        /// The vendor.
+        vendor: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The HTTP client could not be set up.
+    #[error("the HTTP client could not be set up")]
+    Http(#[source] reqwest::Error),
+}
+
+/// Whose adapter.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AdapterKey {
+    /// The customer.
+    pub tenant: TenantId,
+    /// The hotel.
+    pub property: PropertyId,
+    /// The vendor's name, such as `ttlock`.
+    pub vendor: String,
+}
+
+/// What every adapter is given.
+pub(crate) struct Parts {
+    pub(crate) http: HttpClients,
+    pub(crate) meter: Arc<dyn CallMeter>,
+    pub(crate) tokens: Arc<dyn TokenCache>,
+    pub(crate) token_key: TokenKey,
+}
+
+type Cached = (i64, Arc<dyn LockVendor>);
+
+/// Builds and keeps adapters.
+pub struct VendorRegistry {
+    http: HttpClients,
+    meter: Arc<dyn CallMeter>,
+    tokens: Arc<dyn TokenCache>,
+    adapters: Mutex<BTreeMap<AdapterKey, Cached>>,
+}
+
+impl std::fmt::Debug for VendorRegistry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VendorRegistry").finish_non_exhaustive()
+    }
+}
+
+impl VendorRegistry {
+    /// Names of the vendors that there are adapters for.
+    pub const VENDORS: &'static [&'static str] = &[ttlock::NAME];
+
+    /// A registry without adapters yet.
+    pub fn new(meter: Arc<dyn CallMeter>, tokens: Arc<dyn TokenCache>) -> Result<Self, RegistryError> {
+        let http = HttpClients::new().map_err(RegistryError::Http)?;
+        Ok(Self { http, meter, tokens, adapters: Mutex::new(BTreeMap::new()) })
+    }
+
+    /// The adapter of a property. `config` is the vendor's configuration as JSON; it is read again only when `version` differs from
+    /// the one that the kept adapter was built from.
+    pub fn get(
+        &self,
+        key: &AdapterKey,
+        version: i64,
+        config: &SecretString,
+    ) -> Result<Arc<dyn LockVendor>, RegistryError> {
+        let mut adapters = self.adapters.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((built_from, adapter)) = adapters.get(key)
+            && *built_from == version
+        {
+            return Ok(Arc::clone(adapter));
+        }
+        let parts = Parts {
+            http: self.http.clone(),
+            meter: Arc::clone(&self.meter),
+            tokens: Arc::clone(&self.tokens),
+            token_key: TokenKey(format!("{}/{}/{}/{version}", key.vendor, key.tenant, key.property)),
+        };
+        let adapter: Arc<dyn LockVendor> = match key.vendor.as_str() {
+            ttlock::NAME => Arc::new(ttlock::Ttlock::new(ttlock::TtlockConfig::from_json(config)?, parts)),
+            other => return Err(RegistryError::UnknownVendor(other.to_owned())),
+        };
+        adapters.insert(key.clone(), (version, Arc::clone(&adapter)));
+        Ok(adapter)
+    }
+}

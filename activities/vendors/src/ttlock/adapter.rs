@@ -1,0 +1,308 @@
+//! The port's operations as calls of the vendor.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use lock_domain::window::Window;
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::NAME;
+use super::config::TtlockConfig;
+use super::errors::{self, Class};
+use super::session::{Fields, Operation, Session, Verb};
+use super::wire::{Added, BY_GATEWAY, BY_NAME, Date, GatewayRow, Got, LockRow, PERIOD, Page, PasscodeRow};
+use crate::error::{Condition, EffectOutcome, VendorError};
+use crate::lanes::{Lanes, Turn};
+use crate::port::{
+    CallContext, Capabilities, CredentialToken, Deletion, GatewayStatus, LockVendor, PinSpec, RevokeReach,
+    VendorCredential, VendorCredentialRef, VendorLock, VendorLockRef,
+};
+use crate::registry::Parts;
+use crate::rounding::{Granularity, outward};
+
+const ADD: Verb = Verb::change("keyboardPwd/add");
+const GET: Verb = Verb::change("keyboardPwd/get");
+const CHANGE: Verb = Verb::change("keyboardPwd/change");
+const DELETE: Verb = Verb::change("keyboardPwd/delete");
+const LIST: Verb = Verb::read("lock/listKeyboardPwd");
+const LOCKS: Verb = Verb::read("lock/list");
+const GATEWAYS: Verb = Verb::read("gateway/list");
+const QUERY_DATE: Verb = Verb::read("lock/queryDate");
+const UPDATE_DATE: Verb = Verb::repeatable("lock/updateDate");
+
+/// `keyboardPwd/add`: the lock holds these digits already.
+const SAME_CODE_EXISTS: i64 = -3007;
+const PAGE_SIZE: &str = "200";
+/// A lock holds 250 chosen codes and an account a few thousand locks: far more pages mean an answer that never ends.
+const MOST_PAGES: u32 = 100;
+
+/// One TTLock account.
+pub(crate) struct Ttlock {
+    session: Session,
+    lanes: Lanes,
+}
+
+impl Ttlock {
+    pub(crate) fn new(config: TtlockConfig, parts: Parts) -> Self {
+        Self { session: Session::new(config, parts), lanes: Lanes::default() }
+    }
+
+    /// Waits for the gateway, or for the lock where the gateway is not known.
+    async fn turn(&self, operation: Operation<'_>, lock: &VendorLockRef, verb: Verb) -> Result<Turn, VendorError> {
+        let lane =
+            lock.gateway_id.as_ref().map_or_else(|| format!("lock {}", lock.lock_id), |id| format!("gateway {id}"));
+        let busy =
+            || VendorError::new(NAME, verb.path, Condition::GatewayBusy, EffectOutcome::Retryable { after: None });
+        self.lanes.turn(&lane, operation.deadline).await.ok_or_else(busy)
+    }
+
+    async fn pages<T: DeserializeOwned>(
+        &self,
+        operation: Operation<'_>,
+        verb: Verb,
+        fields: &Fields<'_>,
+    ) -> Result<Vec<T>, VendorError> {
+        let mut rows = Vec::new();
+        for number in 1..=MOST_PAGES {
+            let page_no = number.to_string();
+            let mut all = fields.clone();
+            all.extend([("pageNo", page_no.as_str()), ("pageSize", PAGE_SIZE), ("orderBy", BY_NAME)]);
+            let page: Page<T> = self.session.call(operation, verb, &all).await?;
+            let empty = page.list.is_empty();
+            rows.extend(page.list);
+            if empty || number >= page.pages {
+                break;
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The cloud's rows under exactly this name; its own search is fuzzy.
+    async fn named(
+        &self,
+        operation: Operation<'_>,
+        lock: &VendorLockRef,
+        token: &CredentialToken,
+    ) -> Result<Vec<PasscodeRow>, VendorError> {
+        let fields = vec![("lockId", lock.lock_id.as_str()), ("searchStr", token.as_str())];
+        let mut rows: Vec<PasscodeRow> = self.pages(operation, LIST, &fields).await?;
+        rows.retain(|row| row.named(token.as_str()));
+        if rows.len() > 1 {
+            tracing::warn!(vendor = NAME, lock = %lock.lock_id, token = %token, count = rows.len(), "one name, several codes");
+        }
+        Ok(rows)
+    }
+
+    /// The digits stand in the lock already. Ours by name and digits: an earlier answer got lost. Else somebody else's.
+    async fn adopt(
+        &self,
+        operation: Operation<'_>,
+        lock: &VendorLockRef,
+        spec: &PinSpec,
+        refusal: VendorError,
+    ) -> Result<VendorCredential, VendorError> {
+        let rows = self.named(operation, lock, &spec.token).await?;
+        let ours = rows.into_iter().find(|row| row.keyboard_pwd.expose_secret() == spec.pin.expose_secret());
+        let found = ours.ok_or(refusal)?.credential(self.session.config().listed_means_in_lock);
+        let wanted = outward(spec.window, Granularity::Minute, lock.utc_offset_s);
+        if found.window == Some(wanted) {
+            return Ok(found);
+        }
+        self.set_window(operation, lock, found.reference, &spec.token, wanted).await
+    }
+
+    async fn set_window(
+        &self,
+        operation: Operation<'_>,
+        lock: &VendorLockRef,
+        reference: VendorCredentialRef,
+        token: &CredentialToken,
+        window: Window,
+    ) -> Result<VendorCredential, VendorError> {
+        let (from, until) = millis(window);
+        // Without both dates the call answers well and changes nothing.
+        let fields = vec![
+            ("lockId", lock.lock_id.as_str()),
+            ("keyboardPwdId", reference.0.as_str()),
+            ("startDate", from.as_str()),
+            ("endDate", until.as_str()),
+            ("changeType", BY_GATEWAY),
+        ];
+        let _: Value = self.session.call(operation, CHANGE, &fields).await?;
+        let name = token.as_str().to_owned();
+        Ok(VendorCredential { reference, name, window: Some(window), confirmed_at_lock: true })
+    }
+
+    async fn clock(&self, call: &CallContext, lock: &VendorLockRef, verb: Verb) -> Result<Timestamp, VendorError> {
+        let operation = Operation::begin(call);
+        let _turn = self.turn(operation, lock, verb).await?;
+        let answer: Date = self.session.call(operation, verb, &vec![("lockId", lock.lock_id.as_str())]).await?;
+        Timestamp::from_millisecond(answer.date).map_err(|_| {
+            VendorError::new(NAME, verb.path, Condition::BadAnswer, EffectOutcome::Retryable { after: None })
+        })
+    }
+}
+
+fn millis(window: Window) -> (String, String) {
+    (window.from.as_millisecond().to_string(), window.until.as_millisecond().to_string())
+}
+
+#[async_trait]
+impl LockVendor for Ttlock {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            pin: true,
+            mobile: false,
+            card: false,
+            choose_pin: true,
+            offline_pin: true,
+            change_window: true,
+            time_sync: true,
+            read_back: true,
+            window_granularity: Granularity::Minute,
+            offline_granularity: Granularity::Hour,
+            revoke_reach: RevokeReach::Door,
+            min_pin_digits: 4,
+            max_pin_digits: 9,
+            max_codes_per_lock: 250,
+            max_name_chars: 40,
+        }
+    }
+
+    async fn create_pin(
+        &self,
+        call: &CallContext,
+        lock: &VendorLockRef,
+        spec: &PinSpec,
+    ) -> Result<VendorCredential, VendorError> {
+        let operation = Operation::begin(call);
+        let _turn = self.turn(operation, lock, ADD).await?;
+        let window = outward(spec.window, Granularity::Minute, lock.utc_offset_s);
+        let (from, until) = millis(window);
+        let fields = vec![
+            ("lockId", lock.lock_id.as_str()),
+            ("keyboardPwd", spec.pin.expose_secret()),
+            ("keyboardPwdName", spec.token.as_str()),
+            ("keyboardPwdType", PERIOD),
+            ("startDate", from.as_str()),
+            ("endDate", until.as_str()),
+            ("addType", BY_GATEWAY),
+        ];
+        match self.session.call::<Added>(operation, ADD, &fields).await {
+            Ok(added) => Ok(VendorCredential {
+                reference: VendorCredentialRef(added.keyboard_pwd_id),
+                name: spec.token.as_str().to_owned(),
+                window: Some(window),
+                confirmed_at_lock: true,
+            }),
+            Err(refusal) if refusal.vendor_code() == Some(SAME_CODE_EXISTS) => {
+                self.adopt(operation, lock, spec, refusal).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn create_offline_pin(
+        &self,
+        call: &CallContext,
+        lock: &VendorLockRef,
+        token: &CredentialToken,
+        window: Window,
+    ) -> Result<(VendorCredential, SecretString), VendorError> {
+        let operation = Operation::begin(call);
+        let window = outward(window, Granularity::Hour, lock.utc_offset_s);
+        let (from, until) = millis(window);
+        let fields = vec![
+            ("lockId", lock.lock_id.as_str()),
+            ("keyboardPwdName", token.as_str()),
+            ("keyboardPwdType", PERIOD),
+            ("startDate", from.as_str()),
+            ("endDate", until.as_str()),
+        ];
+        let got: Got = self.session.call(operation, GET, &fields).await?;
+        let credential = VendorCredential {
+            reference: VendorCredentialRef(got.keyboard_pwd_id),
+            name: token.as_str().to_owned(),
+            window: Some(window),
+            confirmed_at_lock: true,
+        };
+        Ok((credential, got.keyboard_pwd))
+    }
+
+    async fn find(
+        &self,
+        call: &CallContext,
+        lock: &VendorLockRef,
+        token: &CredentialToken,
+    ) -> Result<Option<VendorCredential>, VendorError> {
+        let rows = self.named(Operation::begin(call), lock, token).await?;
+        let confirmed = self.session.config().listed_means_in_lock;
+        Ok(rows.into_iter().next().map(|row| row.credential(confirmed)))
+    }
+
+    async fn change_window(
+        &self,
+        call: &CallContext,
+        lock: &VendorLockRef,
+        credential: &VendorCredentialRef,
+        token: &CredentialToken,
+        window: Window,
+    ) -> Result<VendorCredential, VendorError> {
+        let operation = Operation::begin(call);
+        let _turn = self.turn(operation, lock, CHANGE).await?;
+        let window = outward(window, Granularity::Minute, lock.utc_offset_s);
+        self.set_window(operation, lock, credential.clone(), token, window).await
+    }
+
+    async fn delete(
+        &self,
+        call: &CallContext,
+        lock: &VendorLockRef,
+        credential: &VendorCredentialRef,
+    ) -> Result<Deletion, VendorError> {
+        let operation = Operation::begin(call);
+        let _turn = self.turn(operation, lock, DELETE).await?;
+        let fields = vec![
+            ("lockId", lock.lock_id.as_str()),
+            ("keyboardPwdId", credential.0.as_str()),
+            ("deleteType", BY_GATEWAY),
+        ];
+        match self.session.call::<Value>(operation, DELETE, &fields).await {
+            Ok(_) => Ok(Deletion::Deleted),
+            Err(error) if error.vendor_code().is_some_and(|code| errors::find(code).class == Class::Gone) => {
+                Ok(Deletion::AlreadyGone)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn list(&self, call: &CallContext, lock: &VendorLockRef) -> Result<Vec<VendorCredential>, VendorError> {
+        let fields = vec![("lockId", lock.lock_id.as_str())];
+        let rows: Vec<PasscodeRow> = self.pages(Operation::begin(call), LIST, &fields).await?;
+        let confirmed = self.session.config().listed_means_in_lock;
+        Ok(rows.into_iter().map(|row| row.credential(confirmed)).collect())
+    }
+
+    async fn lock_clock(&self, call: &CallContext, lock: &VendorLockRef) -> Result<Timestamp, VendorError> {
+        self.clock(call, lock, QUERY_DATE).await
+    }
+
+    async fn sync_clock(&self, call: &CallContext, lock: &VendorLockRef) -> Result<Timestamp, VendorError> {
+        self.clock(call, lock, UPDATE_DATE).await
+    }
+
+    async fn gateways(&self, call: &CallContext) -> Result<Vec<GatewayStatus>, VendorError> {
+        let rows: Vec<GatewayRow> = self.pages(Operation::begin(call), GATEWAYS, &Vec::new()).await?;
+        Ok(rows.into_iter().map(GatewayStatus::from).collect())
+    }
+
+    async fn locks(&self, call: &CallContext) -> Result<Vec<VendorLock>, VendorError> {
+        let rows: Vec<LockRow> = self.pages(Operation::begin(call), LOCKS, &Vec::new()).await?;
+        Ok(rows.into_iter().map(VendorLock::from).collect())
+    }
+}

@@ -1,0 +1,170 @@
+//! A property's access to TTLock, and the switches for what the vendor's documentation leaves open.
+
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value};
+
+use super::NAME;
+use crate::http::is_loopback;
+use crate::registry::RegistryError;
+
+/// How reads are sent. Both work with the cloud as it is; a GET shows the access token to every proxy's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadMethod {
+    /// Fields in the query.
+    Get,
+    /// Fields in the form.
+    Post,
+}
+
+/// Access and switches. Debug shows neither secret nor user name.
+#[derive(Clone)]
+pub struct TtlockConfig {
+    /// Such as `https://euapi.ttlock.com`. Plain HTTP is taken on this machine only.
+    pub base_url: Url,
+    /// The application's id.
+    pub client_id: String,
+    /// The application's secret.
+    pub client_secret: SecretString,
+    /// User of the vendor's app who administers the locks; not the developer account.
+    pub username: String,
+    /// MD5 of that user's password, 32 lowercase hexadecimal digits.
+    pub password_md5: SecretString,
+    /// How reads are sent.
+    pub read_method: ReadMethod,
+    /// How long before its end an access token is replaced.
+    pub renew_before: Duration,
+    /// Whether a code that the cloud lists under our name counts as standing in the lock. The cloud lists what a gateway wrote;
+    /// that it lists nothing else under `addType=2` is an assumption.
+    pub listed_means_in_lock: bool,
+    /// Whether the failures without a reason (1, 90000) leave open if a changing call took effect.
+    pub vague_failure_is_unconfirmed: bool,
+}
+
+impl fmt::Debug for TtlockConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TtlockConfig")
+            .field("base_url", &self.base_url.as_str())
+            .field("client_id", &self.client_id)
+            .field("read_method", &self.read_method)
+            .finish_non_exhaustive()
+    }
+}
+
+const FIELDS: [&str; 9] = [
+    "base_url",
+    "client_id",
+    "client_secret",
+    "username",
+    "password_md5",
+    "read_method",
+    "renew_before_s",
+    "listed_means_in_lock",
+    "vague_failure_is_unconfirmed",
+];
+
+impl TtlockConfig {
+    /// Reads the configuration. An error names the field and never repeats a value.
+    pub fn from_json(text: &SecretString) -> Result<Self, RegistryError> {
+        // The reason of serde_json may quote the text, which holds secrets.
+        let value: Value = serde_json::from_str(text.expose_secret()).map_err(|_| bad("it is not JSON"))?;
+        let Value::Object(map) = value else { return Err(bad("it is not a JSON object")) };
+        if let Some(unknown) = map.keys().find(|key| !FIELDS.contains(&key.as_str())) {
+            return Err(bad(&format!("`{unknown}` is not a known field")));
+        }
+        let base_url = Url::parse(text_field(&map, "base_url")?).map_err(|_| bad("`base_url` is not a URL"))?;
+        if base_url.scheme() != "https" && !(base_url.scheme() == "http" && is_loopback(&base_url)) {
+            return Err(bad("`base_url` must be https"));
+        }
+        let password_md5 = text_field(&map, "password_md5")?;
+        if password_md5.len() != 32 || !password_md5.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(bad("`password_md5` must have 32 lowercase hexadecimal digits"));
+        }
+        let read_method = match map.get("read_method").map(|value| value.as_str().unwrap_or_default()) {
+            None | Some("post") => ReadMethod::Post,
+            Some("get") => ReadMethod::Get,
+            Some(_) => return Err(bad("`read_method` must be `get` or `post`")),
+        };
+        Ok(Self {
+            base_url,
+            client_id: text_field(&map, "client_id")?.to_owned(),
+            client_secret: text_field(&map, "client_secret")?.into(),
+            username: text_field(&map, "username")?.to_owned(),
+            password_md5: password_md5.into(),
+            read_method,
+            renew_before: Duration::from_secs(seconds(&map, "renew_before_s", 86_400)?),
+            listed_means_in_lock: switch(&map, "listed_means_in_lock", true)?,
+            vague_failure_is_unconfirmed: switch(&map, "vague_failure_is_unconfirmed", true)?,
+        })
+    }
+}
+
+fn bad(reason: &str) -> RegistryError {
+    RegistryError::Config { vendor: NAME, reason: reason.to_owned() }
+}
+
+fn text_field<'a>(map: &'a Map<String, Value>, name: &str) -> Result<&'a str, RegistryError> {
+    let text = map.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    text.ok_or_else(|| bad(&format!("`{name}` must be a text")))
+}
+
+fn seconds(map: &Map<String, Value>, name: &str, default: u64) -> Result<u64, RegistryError> {
+    map.get(name).map_or(Ok(default), |value| {
+        value.as_u64().ok_or_else(|| bad(&format!("`{name}` must be a whole number of seconds")))
+    })
+}
+
+fn switch(map: &Map<String, Value>, name: &str, default: bool) -> Result<bool, RegistryError> {
+    map.get(name)
+        .map_or(Ok(default), |value| value.as_bool().ok_or_else(|| bad(&format!("`{name}` must be true or false"))))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use md5::{Digest, Md5};
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(change: impl FnOnce(&mut Value)) -> Result<TtlockConfig, RegistryError> {
+        let mut value = json!({
+            "base_url": "https://euapi.ttlock.com", "client_id": "id", "client_secret": "hush-hush",
+            "username": "desk", "password_md5": "e10adc3949ba59abbe56e057f20f883e",
+        });
+        change(&mut value);
+        TtlockConfig::from_json(&value.to_string().into())
+    }
+
+    #[test]
+    fn the_vendors_md5_vector() {
+        assert_eq!(hex::encode(Md5::digest(b"123456")), "e10adc3949ba59abbe56e057f20f883e");
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let config = read(|_| {}).unwrap();
+        let shown = format!("{config:?}");
+        assert!(!shown.contains("hush") && !shown.contains("e10adc") && !shown.contains("desk"), "{shown}");
+    }
+
+    #[test]
+    fn faults_name_the_field_and_no_value() {
+        type Change = fn(&mut Value);
+        let cases: [(&str, Change); 6] = [
+            ("base_url", |v| v["base_url"] = json!("http://euapi.ttlock.com")),
+            ("client_secret", |v| v["client_secret"] = json!(7)),
+            ("password_md5", |v| v["password_md5"] = json!("hush-hush")),
+            ("read_method", |v| v["read_method"] = json!("put")),
+            ("renew_before_s", |v| v["renew_before_s"] = json!(-1)),
+            ("passwd", |v| v["passwd"] = json!("hush-hush")),
+        ];
+        for (field, change) in cases {
+            let text = read(change).unwrap_err().to_string();
+            assert!(text.contains(field) && !text.contains("hush"), "{text}");
+        }
+    }
+}
