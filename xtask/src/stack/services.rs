@@ -137,7 +137,7 @@ impl Services {
     /// When they don't announce themselves in time.
     pub fn start_sim(&self, port: Option<u16>) -> Result<Service> {
         let address = format!("127.0.0.1:{}", free_port_like(port)?);
-        let spec = self.spec(SIM).env("SIM_TTLOCK_ADDR", address);
+        let spec = self.spec(SIM).env("SIM_TTLOCK_ADDR", address).arg("--state").arg(self.root.join("sim-ttlock.json"));
         Service::start(spec, "lock-sim ttlock listening on ")
     }
 

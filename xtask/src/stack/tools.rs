@@ -57,13 +57,16 @@ impl Tool {
 #[derive(Debug, Clone)]
 pub struct Tools {
     bin_dir: PathBuf,
+    pinned_only: bool,
 }
 
 impl Tools {
-    /// Wheels are unpacked into `bin_dir`.
+    /// Wheels are unpacked into `bin_dir`. With `XTASK_PINNED=1` in the environment what is installed on the machine is ignored,
+    /// so that two machines run the same programs.
     #[must_use]
     pub fn new(bin_dir: impl Into<PathBuf>) -> Self {
-        Self { bin_dir: bin_dir.into() }
+        let pinned_only = from_environment("XTASK_PINNED").is_some_and(|value| value != Path::new("0"));
+        Self { bin_dir: bin_dir.into(), pinned_only }
     }
 
     /// The Temporal command line, when it is there without fetching.
@@ -95,7 +98,8 @@ impl Tools {
             }
             return Ok(Some(Tool { path: dir, origin: Origin::Environment }));
         }
-        let mut installed: Vec<(u32, PathBuf)> = postgres_dirs()
+        let candidates = if self.pinned_only { Vec::new() } else { postgres_dirs() };
+        let mut installed: Vec<(u32, PathBuf)> = candidates
             .into_iter()
             .filter_map(|dir| Some((postgres_major(&dir).filter(|major| *major >= OLDEST_POSTGRES)?, dir)))
             .collect();
@@ -142,7 +146,7 @@ impl Tools {
             }
             return Ok(Some(Tool { path, origin: Origin::Environment }));
         }
-        if let Some(path) = on_path(name) {
+        if let Some(path) = on_path(name).filter(|_| !self.pinned_only) {
             return Ok(Some(Tool { path, origin: Origin::Installed }));
         }
         Ok(wheel.unpacked(&self.bin_dir).map(|path| Tool { path, origin: Origin::Wheel }))
