@@ -1,0 +1,209 @@
+//! Accepted requests, which are also the operations that their callers follow.
+
+use crate::{StoreError, TenantTx, row::RowExt, time::Ts};
+use jiff::Timestamp;
+use lock_domain::{
+    command::Command,
+    ids::{ApiKeyId, CommandId, PropertyId, ReservationRef, StayId},
+    problem::Code,
+};
+use serde::{Deserialize, Serialize};
+use sqlx::{postgres::PgRow, types::Json};
+
+/// How far an operation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommandStatus {
+    /// Durable, and not yet with its workflow.
+    Accepted,
+    /// With its workflow.
+    Running,
+    /// Stuck until a person acts; the code says why.
+    NeedsHuman,
+    /// What was asked is so.
+    Done,
+    /// It can't be; the code says why.
+    Failed,
+    /// A later command made it pointless.
+    Overtaken,
+}
+
+impl CommandStatus {
+    /// The status's name, as in JSON and SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Running => "running",
+            Self::NeedsHuman => "needs_human",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Overtaken => "overtaken",
+        }
+    }
+
+    /// Whether nothing changes it any more.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Overtaken)
+    }
+}
+
+/// A command to be entered.
+#[derive(Debug, Clone, Copy)]
+pub struct NewCommand<'a> {
+    /// The command, as its workflow will get it.
+    pub command: &'a Command,
+    /// The hotel.
+    pub property: PropertyId,
+    /// The stay; its row must exist.
+    pub stay: StayId,
+    /// The PMS's reference.
+    pub reservation: &'a ReservationRef,
+    /// When it was accepted, real time.
+    pub at: Timestamp,
+}
+
+/// A command and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandRow {
+    /// The command, as its workflow gets it.
+    pub command: Command,
+    /// The hotel.
+    pub property: PropertyId,
+    /// The stay.
+    pub stay: StayId,
+    /// The PMS's reference.
+    pub reservation: ReservationRef,
+    /// How far it is.
+    pub status: CommandStatus,
+    /// Why it failed or waits for a person.
+    pub code: Option<Code>,
+    /// Who asked.
+    pub by: ApiKeyId,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// When its workflow got it.
+    pub delivered_at: Option<Timestamp>,
+    /// When it got its verdict.
+    pub settled_at: Option<Timestamp>,
+}
+
+impl CommandRow {
+    /// The command's and operation's id.
+    pub fn id(&self) -> CommandId {
+        self.command.id
+    }
+}
+
+// Columns by name: a prepared `SELECT *` breaks when a migration adds one.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT payload, property_id, stay_id, reservation, status, code, by_key, accepted_at, delivered_at, settled_at FROM commands WHERE tenant_id = $1 ",
+            $rest
+        )
+    };
+}
+
+impl TenantTx<'_> {
+    /// Enters a command as accepted.
+    pub async fn insert_command(&mut self, new: NewCommand<'_>) -> Result<(), StoreError> {
+        self.query(
+            "INSERT INTO commands (tenant_id, command_id, property_id, stay_id, reservation, verb, payload, status, by_key, accepted_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 'accepted', $8, $9)",
+        )
+        .bind(new.command.id.as_uuid())
+        .bind(new.property.as_uuid())
+        .bind(new.stay.as_uuid())
+        .bind(new.reservation.as_str())
+        .bind(new.command.verb.kind().name())
+        .bind(Json(new.command))
+        .bind(new.command.by.as_uuid())
+        .bind(Ts(new.at))
+        .execute(&mut *self.tx)
+        .await?;
+        Ok(())
+    }
+
+    /// A command by its id.
+    pub async fn command(&mut self, id: CommandId) -> Result<Option<CommandRow>, StoreError> {
+        let row = self.query(select!("AND command_id = $2")).bind(id.as_uuid()).fetch_optional(&mut *self.tx).await?;
+        row.as_ref().map(command).transpose()
+    }
+
+    /// A stay's commands, oldest first.
+    pub async fn commands_of(&mut self, stay: StayId) -> Result<Vec<CommandRow>, StoreError> {
+        let rows = self
+            .query(select!("AND stay_id = $2 ORDER BY accepted_at, command_id"))
+            .bind(stay.as_uuid())
+            .fetch_all(&mut *self.tx)
+            .await?;
+        rows.iter().map(command).collect()
+    }
+
+    /// Notes that the workflow has the command. A second time, or after the verdict, changes nothing but the first time of delivery.
+    pub async fn mark_delivered(&mut self, id: CommandId, at: Timestamp) -> Result<(), StoreError> {
+        self.query(
+            "UPDATE commands SET delivered_at = COALESCE(delivered_at, $3),
+                    status = CASE status WHEN 'accepted' THEN 'running' ELSE status END
+             WHERE tenant_id = $1 AND command_id = $2",
+        )
+        .bind(id.as_uuid())
+        .bind(Ts(at))
+        .execute(&mut *self.tx)
+        .await?;
+        Ok(())
+    }
+
+    /// Commands that were accepted at `accepted_before` or earlier and that no workflow has yet, oldest first.
+    pub async fn undelivered(&mut self, accepted_before: Timestamp, limit: u32) -> Result<Vec<CommandRow>, StoreError> {
+        let rows = self
+            .query(select!(
+                "AND delivered_at IS NULL AND status = 'accepted' AND accepted_at <= $2
+                 ORDER BY accepted_at, command_id LIMIT $3"
+            ))
+            .bind(Ts(accepted_before))
+            .bind(i64::from(limit))
+            .fetch_all(&mut *self.tx)
+            .await?;
+        rows.iter().map(command).collect()
+    }
+
+    /// Sets a command's status. Returns whether it changed: a final status stays, whatever comes later.
+    pub async fn settle_command(
+        &mut self,
+        id: CommandId,
+        status: CommandStatus,
+        code: Option<Code>,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let done = self
+            .query(
+                "UPDATE commands SET status = $3, code = $4, settled_at = CASE WHEN $5 THEN $6 END
+                 WHERE tenant_id = $1 AND command_id = $2 AND status NOT IN ('done', 'failed', 'overtaken')
+                   AND (status, code) IS DISTINCT FROM ($3, $4)",
+            )
+            .bind(id.as_uuid())
+            .bind(status.name())
+            .bind(code.map(Code::text))
+            .bind(status.is_final())
+            .bind(Ts(at))
+            .execute(&mut *self.tx)
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+}
+
+fn command(row: &PgRow) -> Result<CommandRow, StoreError> {
+    Ok(CommandRow {
+        command: row.json("payload")?,
+        property: PropertyId::from_uuid(row.uuid("property_id")?),
+        stay: StayId::from_uuid(row.uuid("stay_id")?),
+        reservation: row.reservation("reservation")?,
+        status: row.name("status")?,
+        code: row.code_opt("code")?,
+        by: ApiKeyId::from_uuid(row.uuid("by_key")?),
+        accepted_at: row.at("accepted_at")?,
+        delivered_at: row.at_opt("delivered_at")?,
+        settled_at: row.at_opt("settled_at")?,
+    })
+}

@@ -1,0 +1,201 @@
+//! Credentials: keys' presence in locks, and what an effect needs to know before it goes to the vendor.
+
+use crate::{
+    StoreError, TenantTx,
+    row::RowExt,
+    time::{Ts, ends},
+};
+use jiff::Timestamp;
+use lock_domain::{
+    clock::ClockOffset,
+    credential::CredentialState,
+    ids::{AttemptId, CredentialId, DoorId, KeyId, PropertyId, StayId},
+    problem::Code,
+    stay::Action,
+    window::Window,
+};
+use serde::{Deserialize, Serialize};
+use sqlx::{Row, postgres::PgRow};
+
+/// An attempt at an effect, as it was recorded before it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Its id.
+    pub id: AttemptId,
+    /// What was to be done.
+    pub action: Action,
+    /// Which attempt of its round, from 1.
+    pub no: u32,
+    /// When it was recorded.
+    pub at: Timestamp,
+}
+
+/// Everything that an effect at a vendor needs to know.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EffectTarget {
+    /// The hotel.
+    pub property: PropertyId,
+    /// IANA name of its time zone.
+    pub zone: String,
+    /// Its clock.
+    pub clock: ClockOffset,
+    /// The door's name.
+    pub door_name: String,
+    /// The lock's vendor.
+    pub vendor: String,
+    /// The lock's id at the vendor.
+    pub vendor_lock_id: String,
+    /// The hotel's settings for the vendor.
+    pub vendor_config: serde_json::Value,
+    /// The hotel's secrets for the vendor, sealed.
+    pub vendor_sealed: Option<Vec<u8>>,
+    /// Counts changes of the settings.
+    pub config_version: i64,
+    /// The key's PIN, sealed.
+    pub pin_sealed: Vec<u8>,
+    /// The name under which the vendor stores the credential.
+    pub token: String,
+    /// What is recorded of it.
+    pub state: CredentialState,
+    /// The vendor's id for it.
+    pub vendor_ref: Option<String>,
+    /// The window that the lock was last asked for.
+    pub requested: Option<Window>,
+    /// The window that the lock keeps, after the vendor's rounding.
+    pub effective: Option<Window>,
+    /// An attempt without an outcome: its writer died, or is still at it. Read back at the vendor before anything else.
+    pub open_intent: Option<Attempt>,
+}
+
+/// A credential as it is recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialRow {
+    /// Its id.
+    pub id: CredentialId,
+    /// Its key.
+    pub key: KeyId,
+    /// Its stay.
+    pub stay: StayId,
+    /// The lock's door.
+    pub door: DoorId,
+    /// The door's name.
+    pub door_name: String,
+    /// What is known of it.
+    pub state: CredentialState,
+    /// The window that the lock was last asked for.
+    pub requested: Option<Window>,
+    /// The window that the lock keeps.
+    pub effective: Option<Window>,
+    /// The vendor's id for it.
+    pub vendor_ref: Option<String>,
+    /// Why it is not as wanted.
+    pub last_code: Option<Code>,
+    /// The door may open until then, if a revoke is pending.
+    pub still_valid_until: Option<Timestamp>,
+    /// When this last changed.
+    pub updated_at: Timestamp,
+}
+
+impl TenantTx<'_> {
+    /// Enters the credential as planned if it is new, locks its row until the end of the transaction, and returns what an effect needs.
+    /// [`StoreError::NotFound`] if the stay has no such key or its property no such door.
+    pub async fn effect_target(
+        &mut self,
+        credential: CredentialId,
+        key: KeyId,
+        door: DoorId,
+        stay: StayId,
+        now: Timestamp,
+    ) -> Result<EffectTarget, StoreError> {
+        // The update that changes nothing locks the row and returns its latest version, which a plain SELECT of the same statement
+        // would not see after waiting for another writer.
+        let row = self
+            .query(
+                "WITH base AS (
+                     SELECT p.property_id, p.zone, p.clock_offset_ms, p.vendor_config, p.vendor_sealed, p.config_version,
+                            d.name AS door_name, d.vendor, d.vendor_lock_id, k.pin_sealed
+                     FROM keys k
+                     JOIN stays s ON s.tenant_id = $1 AND s.stay_id = k.stay_id
+                     JOIN properties p ON p.tenant_id = $1 AND p.property_id = s.property_id
+                     JOIN doors d ON d.tenant_id = $1 AND d.property_id = s.property_id AND d.door_id = $4
+                     WHERE k.tenant_id = $1 AND k.key_id = $3 AND k.stay_id = $5
+                 ), held AS (
+                     INSERT INTO credentials AS c (tenant_id, credential_id, key_id, door_id, stay_id, state, token, updated_at)
+                     SELECT $1, $2, $3, $4, $5, 'planned', $6, $7 FROM base
+                     ON CONFLICT (tenant_id, credential_id) DO UPDATE SET updated_at = c.updated_at
+                     RETURNING state, vendor_ref, token, requested_from, requested_until, effective_from, effective_until, open_intent
+                 ) SELECT * FROM base, held",
+            )
+            .bind(credential.as_uuid())
+            .bind(key.as_uuid())
+            .bind(door.as_uuid())
+            .bind(stay.as_uuid())
+            .bind(credential.vendor_token())
+            .bind(Ts(now))
+            .fetch_optional(&mut *self.tx)
+            .await?
+            .ok_or(StoreError::NotFound("key or door of the stay"))?;
+        Ok(EffectTarget {
+            property: PropertyId::from_uuid(row.uuid("property_id")?),
+            zone: row.text("zone")?,
+            clock: ClockOffset::from_millis(row.int("clock_offset_ms")?),
+            door_name: row.text("door_name")?,
+            vendor: row.text("vendor")?,
+            vendor_lock_id: row.text("vendor_lock_id")?,
+            vendor_config: row.json("vendor_config")?,
+            vendor_sealed: row.try_get("vendor_sealed")?,
+            config_version: row.int("config_version")?,
+            pin_sealed: row.bytes("pin_sealed")?,
+            token: row.text("token")?,
+            state: row.name("state")?,
+            vendor_ref: row.text_opt("vendor_ref")?,
+            requested: row.window_opt("requested_from", "requested_until")?,
+            effective: row.window_opt("effective_from", "effective_until")?,
+            open_intent: row.json_opt("open_intent")?,
+        })
+    }
+
+    /// A stay's credentials, in the order of their doors' names.
+    pub async fn credentials_of(&mut self, stay: StayId) -> Result<Vec<CredentialRow>, StoreError> {
+        let rows = self
+            .query(
+                "SELECT c.credential_id, c.key_id, c.stay_id, c.door_id, d.name AS door_name, c.state, c.requested_from, c.requested_until,
+                        c.effective_from, c.effective_until, c.vendor_ref, c.last_code, c.still_valid_until, c.updated_at
+                 FROM credentials c JOIN doors d USING (tenant_id, door_id)
+                 WHERE c.tenant_id = $1 AND c.stay_id = $2 ORDER BY d.name, c.key_id",
+            )
+            .bind(stay.as_uuid())
+            .fetch_all(&mut *self.tx)
+            .await?;
+        rows.iter().map(credential).collect()
+    }
+}
+
+/// The action's name as in SQL, and the window that it asks for.
+pub(crate) fn action_parts(action: &Action) -> (&'static str, Option<Ts>, Option<Ts>) {
+    let (name, window) = match action {
+        Action::Issue { window } => ("issue", Some(*window)),
+        Action::Change { window } => ("change", Some(*window)),
+        Action::Revoke => ("revoke", None),
+        Action::Read { window } => ("read", Some(*window)),
+    };
+    let (from, until) = ends(window);
+    (name, from, until)
+}
+
+fn credential(row: &PgRow) -> Result<CredentialRow, StoreError> {
+    Ok(CredentialRow {
+        id: CredentialId::from_uuid(row.uuid("credential_id")?),
+        key: KeyId::from_uuid(row.uuid("key_id")?),
+        stay: StayId::from_uuid(row.uuid("stay_id")?),
+        door: DoorId::from_uuid(row.uuid("door_id")?),
+        door_name: row.text("door_name")?,
+        state: row.name("state")?,
+        requested: row.window_opt("requested_from", "requested_until")?,
+        effective: row.window_opt("effective_from", "effective_until")?,
+        vendor_ref: row.text_opt("vendor_ref")?,
+        last_code: row.code_opt("last_code")?,
+        still_valid_until: row.at_opt("still_valid_until")?,
+        updated_at: row.at("updated_at")?,
+    })
+}

@@ -1,0 +1,56 @@
+//! The record: everything that must outlive a process, in PostgreSQL.
+//!
+//! [`Store`] is a pool of connections of the role `lock_app_rw`; [`TenantTx`] is a transaction of one tenant and the only type that can
+//! query a tenant's tables, so that no query can forget whose rows it means. Row security in the database is the wall behind it.
+//!
+//! It must not know vendors, HTTP, Temporal or how secrets are sealed: it stores sealed bytes. It fails with a [`StoreError`], which
+//! says whether trying the whole transaction again makes sense.
+
+mod auth;
+mod claims;
+mod clocks;
+mod commands;
+mod credentials;
+mod error;
+mod idempotency;
+mod intents;
+mod keys;
+mod leaf;
+mod log;
+mod migrate;
+mod outbox;
+mod outcomes;
+mod pins;
+mod properties;
+mod rooms;
+mod row;
+mod scram;
+mod stay_list;
+mod stays;
+mod store;
+mod tenant_keys;
+mod time;
+mod token;
+mod tx;
+mod vacate;
+
+pub use auth::{ApiKey, NewApiKey};
+pub use commands::{CommandRow, CommandStatus, NewCommand};
+pub use credentials::{Attempt, CredentialRow, EffectTarget};
+pub use error::StoreError;
+pub use idempotency::{Begun, IdempotencyScope};
+pub use keys::{KeyRow, NewKeyRow, Reveal};
+pub use leaf::{canonical_json, leaf_data};
+pub use log::{AuditHead, EventRow};
+pub use migrate::{create_tenant, migrate};
+pub use outbox::OutboxListener;
+pub use outcomes::{Outcome, OutcomeKind, Recorded};
+pub use pins::PinReservation;
+pub use properties::{NewProperty, Property};
+pub use rooms::{Door, NewDoor, Room, RoomWithDoors};
+pub use stay_list::StayFilter;
+pub use stays::{NewStay, StayRecord, StayRow};
+pub use store::{Store, Tenant};
+pub use tenant_keys::{TenantKeyState, WrappedKey};
+pub use time::to_stored;
+pub use tx::TenantTx;

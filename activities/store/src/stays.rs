@@ -1,0 +1,205 @@
+//! Stays: the rows that answer what the front desk asks. The truth of what happens next is in the stay's workflow.
+
+use crate::{StoreError, TenantTx, row::RowExt, time::Ts};
+use jiff::Timestamp;
+use lock_domain::{
+    ids::{PropertyId, ReservationRef, RoomId, StayId},
+    problem::Code,
+    stay::{EndCause, StayPhase},
+    window::Window,
+};
+use sqlx::postgres::PgRow;
+
+/// A stay to be entered.
+#[derive(Debug, Clone)]
+pub struct NewStay {
+    /// Its id.
+    pub id: StayId,
+    /// The hotel.
+    pub property: PropertyId,
+    /// The PMS's reference.
+    pub reservation: ReservationRef,
+    /// What the PMS said.
+    pub window: Window,
+    /// The guest's room.
+    pub room: RoomId,
+    /// Where it stands at first.
+    pub phase: StayPhase,
+    /// When it acts by itself, on the property's clock.
+    pub next_deadline: Option<Timestamp>,
+    /// When it was accepted, real time.
+    pub at: Timestamp,
+}
+
+/// What a stay's workflow has to say about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StayRecord {
+    /// Where it stands.
+    pub phase: StayPhase,
+    /// Why it is over, if it is.
+    pub cause: Option<EndCause>,
+    /// Taken away by staff.
+    pub suspended: bool,
+    /// A person should look.
+    pub needs_attention: bool,
+    /// Why.
+    pub code: Option<Code>,
+    /// When it acts by itself, on the property's clock.
+    pub next_deadline: Option<Timestamp>,
+    /// What the PMS said last.
+    pub window: Window,
+    /// The guest's room.
+    pub room: RoomId,
+    /// When this was so, real time.
+    pub at: Timestamp,
+}
+
+/// A stay as it is recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StayRow {
+    /// Its id.
+    pub id: StayId,
+    /// The hotel.
+    pub property: PropertyId,
+    /// The PMS's reference.
+    pub reservation: ReservationRef,
+    /// What the PMS said last.
+    pub window: Window,
+    /// The guest's room.
+    pub room: RoomId,
+    /// Where it stands.
+    pub phase: StayPhase,
+    /// Why it is over, if it is.
+    pub cause: Option<EndCause>,
+    /// Taken away by staff.
+    pub suspended: bool,
+    /// A person should look.
+    pub needs_attention: bool,
+    /// Why; [`Code::Internal`] if a newer version of the code wrote one that this one does not know.
+    pub attention_code: Option<Code>,
+    /// When it acts by itself, on the property's clock.
+    pub next_deadline: Option<Timestamp>,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+// Columns by name: a prepared `SELECT *` breaks when a migration adds one.
+macro_rules! select_stay {
+    ($rest:literal) => {
+        concat!(
+            "SELECT stay_id, property_id, reservation, window_from, window_until, room_id, phase, cause, suspended, needs_attention,
+                    attention_code, next_deadline, created_at, updated_at FROM stays WHERE tenant_id = $1 ",
+            $rest
+        )
+    };
+}
+
+pub(crate) use select_stay;
+
+impl TenantTx<'_> {
+    /// Enters a stay. [`StoreError::StayExists`] if the reservation has a live one; the transaction goes on.
+    pub async fn insert_stay(&mut self, new: &NewStay) -> Result<(), StoreError> {
+        let done = self
+            .query(
+                "INSERT INTO stays (tenant_id, stay_id, property_id, reservation, window_from, window_until, room_id, phase,
+                                    next_deadline, created_at, updated_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
+                 ON CONFLICT (tenant_id, property_id, reservation) WHERE phase <> 'ended' DO NOTHING",
+            )
+            .bind(new.id.as_uuid())
+            .bind(new.property.as_uuid())
+            .bind(new.reservation.as_str())
+            .bind(Ts(new.window.from))
+            .bind(Ts(new.window.until))
+            .bind(new.room.as_uuid())
+            .bind(new.phase.name())
+            .bind(new.next_deadline.map(Ts))
+            .bind(Ts(new.at))
+            .execute(&mut *self.tx)
+            .await?;
+        if done.rows_affected() == 0 { Err(StoreError::StayExists) } else { Ok(()) }
+    }
+
+    /// The reservation's stay that is not over, if there is one.
+    pub async fn live_stay(
+        &mut self,
+        property: PropertyId,
+        reservation: &ReservationRef,
+    ) -> Result<Option<StayRow>, StoreError> {
+        let row = self
+            .query(select_stay!("AND property_id = $2 AND reservation = $3 AND phase <> 'ended'"))
+            .bind(property.as_uuid())
+            .bind(reservation.as_str())
+            .fetch_optional(&mut *self.tx)
+            .await?;
+        row.as_ref().map(stay_row).transpose()
+    }
+
+    /// The reservation's latest stay: the live one, or else the last that ended.
+    pub async fn stay(
+        &mut self,
+        property: PropertyId,
+        reservation: &ReservationRef,
+    ) -> Result<Option<StayRow>, StoreError> {
+        let row = self
+            .query(select_stay!(
+                "AND property_id = $2 AND reservation = $3
+                 ORDER BY (phase = 'ended'), created_at DESC, stay_id DESC LIMIT 1"
+            ))
+            .bind(property.as_uuid())
+            .bind(reservation.as_str())
+            .fetch_optional(&mut *self.tx)
+            .await?;
+        row.as_ref().map(stay_row).transpose()
+    }
+
+    /// A stay by its id.
+    pub async fn stay_by_id(&mut self, id: StayId) -> Result<Option<StayRow>, StoreError> {
+        let row = self.query(select_stay!("AND stay_id = $2")).bind(id.as_uuid()).fetch_optional(&mut *self.tx).await?;
+        row.as_ref().map(stay_row).transpose()
+    }
+
+    /// Records where a stay stands.
+    pub async fn record_stay(&mut self, id: StayId, record: &StayRecord) -> Result<(), StoreError> {
+        let done = self
+            .query(
+                "UPDATE stays SET phase = $3, cause = $4, suspended = $5, needs_attention = $6, attention_code = $7,
+                        next_deadline = $8, window_from = $9, window_until = $10, room_id = $11, updated_at = $12
+                 WHERE tenant_id = $1 AND stay_id = $2",
+            )
+            .bind(id.as_uuid())
+            .bind(record.phase.name())
+            .bind(record.cause.map(EndCause::name))
+            .bind(record.suspended)
+            .bind(record.needs_attention)
+            .bind(record.code.map(Code::text))
+            .bind(record.next_deadline.map(Ts))
+            .bind(Ts(record.window.from))
+            .bind(Ts(record.window.until))
+            .bind(record.room.as_uuid())
+            .bind(Ts(record.at))
+            .execute(&mut *self.tx)
+            .await?;
+        if done.rows_affected() == 0 { Err(StoreError::NotFound("stay")) } else { Ok(()) }
+    }
+}
+
+pub(crate) fn stay_row(row: &PgRow) -> Result<StayRow, StoreError> {
+    Ok(StayRow {
+        id: StayId::from_uuid(row.uuid("stay_id")?),
+        property: PropertyId::from_uuid(row.uuid("property_id")?),
+        reservation: row.reservation("reservation")?,
+        window: Window { from: row.at("window_from")?, until: row.at("window_until")? },
+        room: RoomId::from_uuid(row.uuid("room_id")?),
+        phase: row.name("phase")?,
+        cause: row.name_opt("cause")?,
+        suspended: row.flag("suspended")?,
+        needs_attention: row.flag("needs_attention")?,
+        attention_code: row.code_opt("attention_code")?,
+        next_deadline: row.at_opt("next_deadline")?,
+        created_at: row.at("created_at")?,
+        updated_at: row.at("updated_at")?,
+    })
+}
