@@ -261,6 +261,9 @@ pub trait LockVendor: Send + Sync {
     /// The account's gateways.
     async fn gateways(&self, call: &CallContext) -> Result<Vec<GatewayStatus>, VendorError>;
 
+    /// Ids of the locks near a gateway, for [`VendorLockRef::gateway_id`]. Vendors keep this list some time: TTLock half an hour.
+    async fn gateway_locks(&self, call: &CallContext, gateway_id: &str) -> Result<Vec<String>, VendorError>;
+
     /// The account's locks.
     async fn locks(&self, call: &CallContext) -> Result<Vec<VendorLock>, VendorError>;
 }

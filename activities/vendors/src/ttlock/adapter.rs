@@ -28,6 +28,7 @@ const DELETE: Verb = Verb::change("keyboardPwd/delete");
 const LIST: Verb = Verb::read("lock/listKeyboardPwd");
 const LOCKS: Verb = Verb::read("lock/list");
 const GATEWAYS: Verb = Verb::read("gateway/list");
+const GATEWAY_LOCKS: Verb = Verb::read("gateway/listLock");
 const QUERY_DATE: Verb = Verb::read("lock/queryDate");
 const UPDATE_DATE: Verb = Verb::repeatable("lock/updateDate");
 
@@ -299,6 +300,12 @@ impl LockVendor for Ttlock {
     async fn gateways(&self, call: &CallContext) -> Result<Vec<GatewayStatus>, VendorError> {
         let rows: Vec<GatewayRow> = self.pages(Operation::begin(call), GATEWAYS, &Vec::new()).await?;
         Ok(rows.into_iter().map(GatewayStatus::from).collect())
+    }
+
+    async fn gateway_locks(&self, call: &CallContext, gateway_id: &str) -> Result<Vec<String>, VendorError> {
+        let fields = vec![("gatewayId", gateway_id)];
+        let page: Page<LockRow> = self.session.call(Operation::begin(call), GATEWAY_LOCKS, &fields).await?;
+        Ok(page.list.into_iter().map(|row| VendorLock::from(row).lock_id).collect())
     }
 
     async fn locks(&self, call: &CallContext) -> Result<Vec<VendorLock>, VendorError> {

@@ -81,4 +81,9 @@ async fn a_whole_hotel_is_listed() {
     assert!(locks.iter().all(|lock| lock.has_gateway && lock.battery_percent == Some(90)));
     let gateways = rig.vendor.gateways(&call()).await.unwrap();
     assert_eq!((gateways.len(), gateways[0].lock_count), (45, 10));
+    let near = rig.vendor.gateway_locks(&call(), &gateways[0].id).await.unwrap();
+    let seeded: Vec<_> = rig.seeded.locks[..10].iter().map(|lock| lock.lock_id.to_string()).collect();
+    assert_eq!(near, seeded);
+    let error = rig.vendor.gateway_locks(&call(), "7").await.unwrap_err();
+    assert_eq!(error.condition(), Condition::GatewayUnknown);
 }

@@ -132,6 +132,15 @@ async fn no_time_left_means_nothing_sent() {
 }
 
 #[tokio::test]
+async fn the_trace_goes_on_to_the_vendor() {
+    let rig = Rig::new(1).await;
+    let traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
+    rig.vendor.find(&CallContext { traceparent, ..call() }, &rig.lock(), &token(1)).await.unwrap();
+    // The login and the search.
+    assert_eq!(rig.sim().stats().traced_calls, 2);
+}
+
+#[tokio::test]
 async fn every_call_is_counted_with_its_outcome() {
     let rig = Rig::new(1).await;
     rig.vendor.create_pin(&call(), &rig.lock(), &spec(1, PIN)).await.unwrap();

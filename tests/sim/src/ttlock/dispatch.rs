@@ -49,6 +49,10 @@ pub(crate) async fn handle(
         return StatusCode::NOT_FOUND.into_response();
     }
     let post = request.method() == Method::POST;
+    if request.headers().contains_key("traceparent") {
+        let mut world = sim.world();
+        world.stats.traced_calls = world.stats.traced_calls.saturating_add(1);
+    }
     let params = read_params(request).await;
     let work = tokio::spawn(process(sim.clone(), verb, post, params));
     match work.await.unwrap_or(Ending::Status(StatusCode::INTERNAL_SERVER_ERROR)) {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::devices::mac;
 use super::lock::Lock;
-use super::world::{Account, App, Gateway, World};
+use super::world::{Account, Gateway, World};
 
 /// `clientId` of a seeded app unless the seed names another.
 pub const DEFAULT_CLIENT_ID: &str = "sim-client";
@@ -78,7 +78,7 @@ pub struct Seeded {
 }
 
 pub(crate) fn seed(world: &mut World, spec: &SeedSpec) -> Seeded {
-    let app = world.apps.entry(spec.client_id.clone()).or_insert_with(App::default);
+    let app = world.apps.entry(spec.client_id.clone()).or_default();
     app.secret.clone_from(&spec.client_secret);
     if !world.accounts.contains_key(&spec.username) {
         let uid = world.next_id();

@@ -17,6 +17,8 @@ pub struct Stats {
     pub peak_codes_per_lock: usize,
     /// Most codes over all locks at a time.
     pub peak_codes_total: usize,
+    /// Calls that carried a `traceparent` header.
+    pub traced_calls: u64,
     /// Calls that found the gateway in the middle of another command: what a careful client keeps at 0.
     pub gateway_collisions: u64,
 }
