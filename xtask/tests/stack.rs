@@ -6,9 +6,13 @@
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+#[cfg(target_os = "linux")]
+use std::time::Duration;
 
 use xtask::project::Project;
 use xtask::stack::{Deployment, Part, SEARCH_ATTRIBUTES, Stack, StackOptions, StateFile, http_get, wipe};
+#[cfg(target_os = "linux")]
+use xtask::stack::{Signal, wait_until};
 
 const STAND_IN: &str = r#"#!/usr/bin/env python3
 import http.server, json, os, pathlib, sys
@@ -100,9 +104,41 @@ fn stack_is_external(stack: &Stack) -> bool {
     ![Part::Postgres, Part::Temporal, Part::Nats].iter().any(|part| stack.is_embedded(*part))
 }
 
+/// The process that runs a stack is killed, or asked to end, while the parts come up: none of them outlives it.
+#[test]
+#[cfg(target_os = "linux")]
+fn no_part_outlives_the_process_that_runs_it() {
+    let root = project().stack_dir().join("tests").join(format!("supervised-{}", std::process::id()));
+    let file = StateFile::of(&root);
+    for signal in [Signal::Kill, Signal::Terminate] {
+        let mut supervisor = std::process::Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .args(["stack-selftest", "--kept-in"])
+            .arg(&root)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        wait_until("a first part", Duration::from_secs(120), || {
+            assert!(supervisor.try_wait().unwrap().is_none(), "it ended before it was asked to");
+            Ok((!file.alive_processes().is_empty()).then_some(()))
+        })
+        .unwrap();
+        let flag = if signal == Signal::Kill { "-KILL" } else { "-TERM" };
+        let sent = std::process::Command::new("kill").arg(flag).arg(supervisor.id().to_string()).status().unwrap();
+        assert!(sent.success());
+        supervisor.wait().unwrap();
+        wait_until("end of every part", Duration::from_secs(30), || {
+            Ok(file.alive_processes().is_empty().then_some(()))
+        })
+        .unwrap();
+    }
+    wipe(&root).unwrap();
+    std::fs::remove_dir_all(root).unwrap();
+}
+
 #[test]
 fn a_deployment_resumes_where_it_ended() {
-    let options = StackOptions { ephemeral: false, ..StackOptions::for_tests(&project()) };
+    let options = StackOptions { ephemeral: false, temporal_ui: true, ..StackOptions::for_tests(&project()) };
     let root = options.root.clone();
     let bins = stand_ins(&root);
 
@@ -110,6 +146,11 @@ fn a_deployment_resumes_where_it_ended() {
     let key = first.sandbox["api_key"].clone();
     let (api, worker) = (first.api.url().to_owned(), first.worker.url().to_owned());
     assert!(first.links().iter().any(|(_, link)| *link == format!("{api}/docs")));
+    if let Some(ui) = first.stack.ui_url() {
+        let address = ui.trim_start_matches("http://").parse().unwrap();
+        let (status, settings) = http_get(address, "/api/v1/settings").unwrap();
+        assert!(status == 200 && settings.contains(&format!("{api}/codec")), "{status} {settings}");
+    }
     first.worker.kill9().unwrap();
     assert!(first.ended().iter().any(|report| report.contains("lock-worker has ended")));
     first.worker.restart().unwrap();

@@ -62,7 +62,7 @@ fn prerequisites(project: &Project) -> Vec<Finding> {
             "Install Python 3.9 or newer; it fetches the programs of the stack.",
         ),
         program(
-            "python3 -m pip",
+            "pip",
             &["-m", "pip", "--version"],
             Need::Must,
             "Install pip (Debian: apt install python3-pip).",
@@ -86,14 +86,17 @@ fn prerequisites(project: &Project) -> Vec<Finding> {
 }
 
 fn program(name: &'static str, args: &[&str], need: Need, remedy: &str) -> Finding {
-    let executable = name.split(' ').next().unwrap_or(name);
+    let executable = match name {
+        "pip" => "python3",
+        _ => name.split(' ').next().unwrap_or(name),
+    };
     let output = Command::new(executable).args(args).stdin(Stdio::null()).stderr(Stdio::null()).output();
     let found = output.ok().filter(|output| output.status.success()).map(|output| {
         String::from_utf8_lossy(&output.stdout)
             .lines()
             .next()
             .unwrap_or_default()
-            .split(" from ")
+            .split(" from /")
             .next()
             .unwrap_or_default()
             .to_owned()

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use xtask::project::Project;
 use xtask::stack::build_binaries;
 
@@ -15,6 +15,9 @@ pub(crate) struct Args {
     /// End at the first step that fails
     #[arg(long)]
     fail_fast: bool,
+    /// Run only the steps whose name holds this word
+    #[arg(long, value_name = "WORD")]
+    only: Option<String>,
 }
 
 enum Outcome {
@@ -37,7 +40,8 @@ const STEPS: [(&str, Run); 7] = [
 
 pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode> {
     let mut results: Vec<(&str, Outcome, Duration)> = Vec::new();
-    for (name, step) in STEPS {
+    let wanted = |name: &str| args.only.as_ref().is_none_or(|word| name.contains(word.as_str()));
+    for (name, step) in STEPS.into_iter().filter(|(name, _)| wanted(name)) {
         println!("── {name}");
         let started = Instant::now();
         let outcome = step(project).unwrap_or_else(|error| {
@@ -58,6 +62,9 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode> {
             Outcome::Skipped(why) => format!("skipped: {why}"),
         };
         println!("  {name:<16} {:>7.1} s  {said}", took.as_secs_f64());
+    }
+    if results.is_empty() {
+        bail!("no step is called like that; there are {}", STEPS.map(|(name, _)| name).join(", "));
     }
     let failed = results.iter().any(|(_, outcome, _)| matches!(outcome, Outcome::Failed));
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
