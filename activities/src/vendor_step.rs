@@ -11,15 +11,18 @@
 //! yes               | issue  | with another window    | change the window, adopt
 //! yes               | issue  | not                    | create
 //! -                 | revoke | yes                    | delete
-//! yes, just now     | revoke | not                    | not proven yet: look again
-//! else              | revoke | not                    | gone
+//! yes               | revoke | not                    | wait until it is settled, look again
+//! no                | revoke | not                    | gone
 //! ```
 
 use jiff::Timestamp;
 use lock_domain::{problem::Code, stay::Action, window::Window};
 use lock_vendors::{
     error::{Condition, EffectOutcome, VendorError},
-    port::{CallContext, CredentialToken, Deletion, LockVendor, PinSpec, VendorCredential, VendorCredentialRef, VendorLockRef},
+    port::{
+        CallContext, CredentialToken, Deletion, LockVendor, PinSpec, VendorCredential, VendorCredentialRef,
+        VendorLockRef,
+    },
 };
 use secrecy::SecretString;
 use std::time::Duration;
@@ -155,15 +158,16 @@ impl Step<'_> {
             (Some(reference), None) => Some(reference.clone()),
             _ => vendor.find(call, self.lock, self.token).await?.map(|found| found.reference),
         };
-        let Some(reference) = known else {
-            let settled = |since: Timestamp| now.duration_since(since).unsigned_abs() >= SETTLE;
-            return Ok(match self.unresolved_since {
-                Some(since) if !settled(since) => {
-                    Round::Again { code: Code::Unproven, after: Some(SETTLE), unproven: true }
-                }
-                _ => Round::Gone { already: true },
-            });
+        let known = match (known, self.unresolved_since) {
+            (None, Some(since)) => {
+                // What was sent may still be on its way; only when it can't be any more does its absence prove anything.
+                let since_then = now.duration_since(since).unsigned_abs();
+                tokio::time::sleep(SETTLE.saturating_sub(since_then)).await;
+                vendor.find(call, self.lock, self.token).await?.map(|found| found.reference)
+            }
+            (known, _) => known,
         };
+        let Some(reference) = known else { return Ok(Round::Gone { already: true }) };
         match vendor.delete(call, self.lock, &reference).await {
             Ok(Deletion::Deleted) => Ok(Round::Gone { already: false }),
             Ok(Deletion::AlreadyGone) => Ok(Round::Gone { already: true }),

@@ -2,7 +2,11 @@
 //!
 //! No input or output carries a PIN, a guest's name or a vendor secret: activities look those up themselves.
 
-#![allow(missing_docs, clippy::unimplemented, reason = "the macros add undocumented items, and demand bodies that are never called")]
+#![allow(
+    missing_docs,
+    clippy::unimplemented,
+    reason = "the macros add undocumented items, and demand bodies that are never called"
+)]
 
 use lock_domain::{
     Timestamp,
@@ -41,6 +45,8 @@ pub struct Batch {
 pub struct StaySnapshot {
     /// Whose.
     pub id: StayRef,
+    /// The property's lock vendor.
+    pub vendor: String,
     /// Where it stands.
     pub phase: StayPhase,
     /// Why it is over, if it is.
@@ -53,8 +59,8 @@ pub struct StaySnapshot {
     pub window: Window,
     /// The guest's room.
     pub room: RoomId,
-    /// A room that is being left and must stay claimed.
-    pub leaving: Option<RoomId>,
+    /// Every door that a key opens or shall open, also those that are being left. Rooms without any of them are given up.
+    pub doors: Vec<DoorId>,
     /// When something happens next, on the property's clock; `None` when over.
     pub next_deadline: Option<Timestamp>,
     /// Commands that were settled since the last snapshot.
@@ -63,6 +69,8 @@ pub struct StaySnapshot {
     pub running: Vec<CommandId>,
     /// The keys that still matter. The PINs of the stay's other keys go into quarantine.
     pub keys: Vec<KeyId>,
+    /// For how long those PINs rest, in seconds.
+    pub pin_quarantine_s: u32,
     /// The property's clock at this moment.
     pub at: Timestamp,
 }

@@ -99,7 +99,7 @@ impl KeyLifecycle {
                 // A start that is no `New` can't come from our API; such a stay is over before it begins.
                 let stay = Stay::begin(id.clone(), policy.clone(), &command).unwrap_or_else(|_| Stay::void(id, policy));
                 // The record has this much already: the API wrote it when it accepted the command.
-                let published = snapshot(&stay, command.at, None);
+                let published = snapshot(&stay, &vendor, command.at, None);
                 (stay, published)
             }
         };
@@ -210,7 +210,7 @@ impl KeyLifecycle {
         deadline: Option<Timestamp>,
     ) -> WorkflowResult<()> {
         let (fresh, changed) = ctx.state(|s| {
-            let fresh = snapshot(&s.stay, now, deadline);
+            let fresh = snapshot(&s.stay, &s.vendor, now, deadline);
             let known = StaySnapshot { at: fresh.at, settled: fresh.settled.clone(), ..s.published.clone() };
             let changed = fresh != known || !fresh.settled.is_empty();
             (fresh, changed)
@@ -346,20 +346,22 @@ fn real_time(time: Option<std::time::SystemTime>) -> Timestamp {
     time.and_then(|t| Timestamp::try_from(t).ok()).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-fn snapshot(stay: &Stay, now: Timestamp, next_deadline: Option<Timestamp>) -> StaySnapshot {
+fn snapshot(stay: &Stay, vendor: &str, now: Timestamp, next_deadline: Option<Timestamp>) -> StaySnapshot {
     StaySnapshot {
         id: stay.id.clone(),
+        vendor: vendor.to_owned(),
         phase: stay.phase(now),
         cause: stay.ended,
         suspended: stay.suspended,
         attention: stay.attention(),
         window: stay.window,
         room: stay.room,
-        leaving: stay.moving.as_ref().map(|m| m.from_room),
+        doors: stay.doors_in_use(),
         next_deadline,
         settled: stay.unreported.clone(),
         running: stay.open.iter().map(|c| c.id).collect(),
         keys: stay.keys.iter().map(|k| k.id).collect(),
+        pin_quarantine_s: stay.policy.pin_quarantine_s,
         at: now,
     }
 }

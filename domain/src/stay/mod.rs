@@ -303,6 +303,13 @@ impl Stay {
         self.keys.iter().flat_map(|key| key.credentials.iter().map(move |c| (key, c)))
     }
 
+    /// Every door that a key opens or shall open, in a stable order; none once the stay is over and proven so.
+    pub fn doors_in_use(&self) -> Vec<DoorId> {
+        let standing = self.credentials().filter(|(_, c)| c.state.may_open()).map(|(_, c)| c.door);
+        let wanted = self.doors.iter().copied().filter(|_| self.ended.is_none());
+        standing.chain(wanted).collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    }
+
     /// The credentials that shall open, by key and door.
     fn wanted(&self) -> impl Iterator<Item = (&Key, &Credential)> {
         self.credentials().filter(|(key, c)| self.shall_open(key, c))

@@ -1,0 +1,124 @@
+//! Brings the record up to date with what a stay's workflow knows: row, audit leaves and outbox events in one transaction.
+//!
+//! Safe to run twice: it compares with what stands in the row and tells only differences. It must not know vendors.
+
+#![allow(missing_docs, reason = "the macro adds an undocumented constant beside each activity")]
+
+use crate::failure;
+use lock_domain::{
+    command::VerbKind,
+    event::Event,
+    stay::{Settled, StayPhase, Verdict, Wish},
+};
+use lock_store::{CommandStatus, StayRecord, StayRow, Store, StoreError, TenantTx};
+use lock_telemetry::metrics;
+use lock_workflows::StaySnapshot;
+use std::sync::Arc;
+use temporalio_macros::activities;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+
+/// The short database writes of workflows.
+#[derive(Debug, Clone)]
+pub struct Records {
+    /// The record.
+    pub store: Store,
+}
+
+#[activities]
+impl Records {
+    /// See [`lock_workflows::activities::RecordActivities`].
+    #[activity(definition = lock_workflows::activities::RecordStay)]
+    pub async fn record_stay(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        snapshot: StaySnapshot,
+    ) -> Result<(), ActivityError> {
+        self.write(&snapshot).await.map_err(|error| failure::record(&error))
+    }
+}
+
+impl Records {
+    async fn write(&self, new: &StaySnapshot) -> Result<(), StoreError> {
+        let mut tx = self.store.tenant(new.id.tenant).await?;
+        let old = tx.stay_by_id(new.id.stay).await?.ok_or(StoreError::NotFound("stay"))?;
+        let mut events = differences(&old, new);
+        tx.record_stay(new.id.stay, &row_of(new)).await?;
+        self.settle(&mut tx, new, &mut events).await?;
+        for key in tx.keys_of(new.id.stay).await? {
+            if !new.keys.contains(&key.id) {
+                tx.set_wish(key.id, Wish::Unwanted).await?;
+                let rest = jiff::SignedDuration::from_secs(new.pin_quarantine_s.into());
+                tx.release_pins(key.id, new.at.saturating_add(rest).unwrap_or(jiff::Timestamp::MAX)).await?;
+            }
+        }
+        match new.phase {
+            StayPhase::Ended => tx.release_claims(new.id.stay, None).await?,
+            _ => tx.release_left_rooms(new.id.stay, &new.doors).await?,
+        };
+        if !events.is_empty() {
+            tx.append(new.at, new.id.property, Some(new.id.stay), &events).await?;
+        }
+        tx.commit().await
+    }
+
+    async fn settle(
+        &self,
+        tx: &mut TenantTx<'_>,
+        new: &StaySnapshot,
+        events: &mut Vec<Event>,
+    ) -> Result<(), StoreError> {
+        for one in &new.settled {
+            let (status, code) = match one.verdict {
+                Verdict::Done => (CommandStatus::Done, None),
+                Verdict::Failed(code) => (CommandStatus::Failed, Some(code)),
+                Verdict::Overtaken => (CommandStatus::Overtaken, None),
+            };
+            if tx.settle_command(one.id, status, code, new.at).await? {
+                metrics::command(one.verb.name(), status.name());
+                self.time_to_key(tx, new, one).await?;
+                events.push(Event::CommandSettled { verb: one.verb, operation: one.id, outcome: one.verdict });
+            }
+        }
+        let status = if new.attention.is_some() { CommandStatus::NeedsHuman } else { CommandStatus::Running };
+        for id in &new.running {
+            tx.settle_command(*id, status, new.attention, new.at).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Verbs after which a guest waits for a door to open.
+const MAKING: [VerbKind; 3] = [VerbKind::New, VerbKind::Duplicate, VerbKind::Reissue];
+
+impl Records {
+    /// How long the guest has waited: from acceptance to the last proof. A stay that was planned ahead made nobody wait.
+    async fn time_to_key(&self, tx: &mut TenantTx<'_>, new: &StaySnapshot, one: &Settled) -> Result<(), StoreError> {
+        if one.verdict == Verdict::Done && MAKING.contains(&one.verb) && new.phase == StayPhase::Active {
+            let accepted = tx.command(one.id).await?.map_or(new.at, |command| command.command.at);
+            metrics::time_to_key(&new.vendor, new.at.duration_since(accepted).unsigned_abs());
+        }
+        Ok(())
+    }
+}
+
+fn row_of(new: &StaySnapshot) -> StayRecord {
+    StayRecord {
+        phase: new.phase,
+        cause: new.cause,
+        suspended: new.suspended,
+        needs_attention: new.attention.is_some(),
+        code: new.attention,
+        next_deadline: new.next_deadline,
+        window: new.window,
+        room: new.room,
+        at: new.at,
+    }
+}
+
+fn differences(old: &StayRow, new: &StaySnapshot) -> Vec<Event> {
+    let window = (old.window != new.window).then_some(Event::WindowChanged { window: new.window });
+    let room = (old.room != new.room).then_some(Event::RoomChanged { room: new.room });
+    let phase = ((old.phase, old.cause) != (new.phase, new.cause))
+        .then_some(Event::PhaseChanged { phase: new.phase, cause: new.cause });
+    [window, room, phase].into_iter().flatten().collect()
+}
