@@ -1,7 +1,7 @@
 //! One simulated hotel and one adapter on it.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -131,13 +131,16 @@ pub(crate) fn impatient() -> CallContext {
     CallContext::new("op_test", Duration::from_secs(1))
 }
 
-/// From an hour ago for two days, on whole minutes.
+/// From an hour ago for two days, on whole minutes; the same at each call, also when a minute ends in between.
 pub(crate) fn stay() -> Window {
-    let minute = Timestamp::from_second(Timestamp::now().as_second() / 60 * 60).unwrap();
-    Window {
-        from: minute.saturating_sub(SignedDuration::from_hours(1)).unwrap(),
-        until: minute.saturating_add(SignedDuration::from_hours(48)).unwrap(),
-    }
+    static STAY: OnceLock<Window> = OnceLock::new();
+    *STAY.get_or_init(|| {
+        let minute = Timestamp::from_second(Timestamp::now().as_second() / 60 * 60).unwrap();
+        Window {
+            from: minute.saturating_sub(SignedDuration::from_hours(1)).unwrap(),
+            until: minute.saturating_add(SignedDuration::from_hours(48)).unwrap(),
+        }
+    })
 }
 
 pub(crate) fn token(n: u32) -> CredentialToken {
