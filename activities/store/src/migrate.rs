@@ -4,7 +4,7 @@ use crate::{StoreError, scram};
 use lock_domain::ids::TenantId;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    AssertSqlSafe, Connection, Executor,
+    AssertSqlSafe, Connection,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgConnection},
 };
@@ -26,8 +26,9 @@ pub async fn migrate(owner_url: &str, app_password: &SecretString) -> Result<(),
         }
         attempt += 1;
     }
-    connection.execute("SET ROLE lock_owner").await?;
-    MIGRATIONS.run(&mut connection).await?;
+    sqlx::raw_sql("SET ROLE lock_owner").execute(&mut connection).await?;
+    // `run` takes what can be acquired from, and the compiler can't prove such a future `Send`; this is its inner part.
+    MIGRATIONS.run_direct(None, &mut connection, false).await?;
     connection.close().await?;
     Ok(())
 }
@@ -77,9 +78,10 @@ async fn make_roles(connection: &mut PgConnection, app_password: &SecretString) 
     rand::fill(&mut salt);
     let verifier = scram::verifier(password.as_bytes(), &salt).ok_or(StoreError::Argument("the password is no key"))?;
     let mut tx = connection.begin().await?;
-    tx.execute(ROLES).await?;
+    sqlx::raw_sql(ROLES).execute(&mut *tx).await?;
     // The verifier is of Base64 characters, `$`, `:` and `-`: nothing that ends a quoted string.
-    tx.execute(AssertSqlSafe(format!("ALTER ROLE lock_app_rw LOGIN PASSWORD '{verifier}'"))).await?;
+    let alter = format!("ALTER ROLE lock_app_rw LOGIN PASSWORD '{verifier}'");
+    sqlx::raw_sql(AssertSqlSafe(alter)).execute(&mut *tx).await?;
     tx.commit().await?;
     Ok(())
 }

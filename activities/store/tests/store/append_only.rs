@@ -1,0 +1,32 @@
+//! Tables that record what happened can't be changed, not even by their owner's plain statements.
+
+use crate::{cluster::TestDb, rls::fill};
+use sqlx::{AssertSqlSafe, Executor};
+
+#[tokio::test]
+async fn r_lock_17_append_only_tables_refuse_every_change() {
+    let db = TestDb::new().await;
+    let tenant = fill(&db).await.tenant;
+    for table in ["lock_audit", "key_credential_attempts"] {
+        for change in [
+            format!("UPDATE {table} SET at = at"),
+            format!("DELETE FROM {table}"),
+            format!("TRUNCATE {table} CASCADE"),
+            format!(
+                "INSERT INTO {table} SELECT * FROM {table} ON CONFLICT ON CONSTRAINT {table}_pkey DO UPDATE SET at = now()"
+            ),
+        ] {
+            for superuser in [true, false] {
+                let mut connection = if superuser { db.superuser().await } else { db.app().await };
+                let set = format!("SELECT set_config('app.tenant_id', '{}', false)", tenant.as_uuid());
+                connection.execute(AssertSqlSafe(set)).await.unwrap();
+                let error = connection.execute(AssertSqlSafe(change.clone())).await.unwrap_err();
+                assert_eq!(
+                    error.as_database_error().unwrap().code().unwrap(),
+                    "42501",
+                    "{change}, superuser: {superuser}"
+                );
+            }
+        }
+    }
+}

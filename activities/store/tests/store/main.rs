@@ -1,0 +1,21 @@
+//! The store against a real PostgreSQL: each test has a database of its own, copied from one that was migrated once.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod append_only;
+mod auth;
+mod claims;
+mod cluster;
+mod commands;
+mod effects;
+mod idempotency;
+mod keys;
+mod log;
+mod pins;
+mod pool;
+mod properties;
+mod rls;
+mod rls_matrix;
+mod schema;
+mod stays;
+mod world;
