@@ -1,0 +1,97 @@
+//! Makes one activity of one tenant go wrong: refused before it runs, repeated after it ran, or lost with its worker.
+//!
+//! A plan says which of the tenant's activities it means (counted from 1, retries included) and what happens to it. `hit` tells whether
+//! the plan was carried out: a fault test that hits nothing tests nothing.
+
+use lock_domain::ids::TenantId;
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use temporalio_sdk::{
+    ApplicationFailure,
+    activities::ActivityError,
+    interceptors::{ActivityInboundInterceptor, ExecuteActivityInput, ExecuteActivityOutput, Next},
+};
+
+/// What happens to an activity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It fails without having run.
+    Fail,
+    /// It runs, its result is lost, and it runs again.
+    Repeat,
+    /// Its worker dies in the middle of it: nothing is heard of it any more, and what it sent may still arrive.
+    Crash,
+}
+
+impl Mode {
+    pub const ALL: [Self; 3] = [Self::Fail, Self::Repeat, Self::Crash];
+}
+
+#[derive(Default)]
+struct State {
+    seen: Vec<String>,
+    plan: Option<(usize, Mode)>,
+    hit: bool,
+}
+
+static STATES: Mutex<BTreeMap<TenantId, State>> = Mutex::new(BTreeMap::new());
+
+fn states() -> MutexGuard<'static, BTreeMap<TenantId, State>> {
+    STATES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on, the tenant's `nth` activity goes wrong.
+pub fn plan(tenant: TenantId, nth: usize, mode: Mode) {
+    states().insert(tenant, State { plan: Some((nth, mode)), ..State::default() });
+}
+
+/// The tenant's activities so far, by name, and whether its plan was carried out.
+pub fn seen(tenant: TenantId) -> (Vec<String>, bool) {
+    states().get(&tenant).map(|s| (s.seen.clone(), s.hit)).unwrap_or_default()
+}
+
+/// The interceptor.
+pub struct Faults;
+
+impl ActivityInboundInterceptor for Faults {
+    fn execute_activity<'a>(
+        &'a self,
+        input: ExecuteActivityInput,
+        next: Next<'a, ExecuteActivityInput, ExecuteActivityOutput<'a>>,
+    ) -> ExecuteActivityOutput<'a> {
+        let mode = note(&input);
+        Box::pin(async move {
+            let lost = || ActivityError::application(ApplicationFailure::new("the harness says so"));
+            match mode {
+                None => next.run(input).await,
+                Some(Mode::Fail) => Err(lost()),
+                Some(Mode::Repeat) => {
+                    let _ = next.run(input).await;
+                    Err(lost())
+                }
+                Some(Mode::Crash) => {
+                    // Cut where it happens to be; then silence, until the server has given it to another worker.
+                    let _ = tokio::time::timeout(Duration::from_millis(6), next.run(input)).await;
+                    tokio::time::sleep(Duration::from_secs(25)).await;
+                    Err(lost())
+                }
+            }
+        })
+    }
+}
+
+fn note(input: &ExecuteActivityInput) -> Option<Mode> {
+    let info = input.activity_info();
+    let tenant = info.workflow_id.as_deref()?.split('/').nth(1)?.parse().ok()?;
+    let mut states = states();
+    let state = states.entry(tenant).or_default();
+    state.seen.push(info.activity_type.clone());
+    let (nth, mode) = state.plan?;
+    // A local activity lives and dies with its workflow task; killing whole workers is tested with processes.
+    let fits = nth == state.seen.len() && !(mode == Mode::Crash && info.is_local);
+    state.hit |= fits;
+    fits.then_some(mode)
+}

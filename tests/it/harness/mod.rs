@@ -1,0 +1,12 @@
+//! How a test here reads: `let hotel = Hotel::open().await;`, then requests as a PMS would send them, then what the locks say.
+
+mod client;
+pub mod faults;
+mod hotel;
+mod shared;
+mod until;
+
+pub use client::{Answer, Client};
+pub use hotel::Hotel;
+pub use shared::{Shared, shared};
+pub use until::until;

@@ -1,0 +1,88 @@
+//! What all tests of the binary share: one stack, one worker, one API, each on threads of its own.
+
+use lock_kms::{DataKeys, LocalFileKms};
+use super::faults::Faults;
+use lock_store::Store;
+use lock_worker::Watch;
+use std::{path::PathBuf, sync::Arc, sync::OnceLock, sync::mpsc, thread, time::Duration};
+use tokio::sync::watch;
+use xtask::{
+    project::Project,
+    stack::{Stack, StackOptions},
+};
+
+/// The shared parts.
+pub struct Shared {
+    /// PostgreSQL, Temporal, NATS.
+    pub stack: Stack,
+    /// PostgreSQL as the application's role.
+    pub app_url: String,
+    /// Folder of the local KMS.
+    pub kms_dir: PathBuf,
+    /// Where the API listens.
+    pub api: String,
+    /// Where the worker's metrics are.
+    pub worker_metrics: String,
+    _stop: watch::Sender<bool>,
+}
+
+/// The shared parts, started on first use.
+pub fn shared() -> &'static Shared {
+    static SHARED: OnceLock<Shared> = OnceLock::new();
+    SHARED.get_or_init(|| thread::spawn(start).join().expect("the shared stack starts"))
+}
+
+impl Shared {
+    /// A pool of its own: pools belong to the runtime of the test that made them.
+    pub async fn store(&self) -> Store {
+        Store::connect(&self.app_url, 4).await.unwrap()
+    }
+
+    /// Data keys over that pool.
+    pub fn keys(&self, store: &Store) -> DataKeys {
+        DataKeys::new(Arc::new(LocalFileKms::open(&self.kms_dir).unwrap()), Arc::new(store.clone()))
+    }
+}
+
+fn start() -> Shared {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let project = Project::find().unwrap();
+    let stack = Stack::start(StackOptions::for_tests(&project)).unwrap();
+    let app_url = stack.database_url_as("lock_app_rw", stack.app_password()).unwrap();
+    let kms_dir = stack.root().join("kms");
+    std::fs::create_dir_all(&kms_dir).unwrap();
+    let (stop, stopped) = watch::channel(false);
+    let setup = tokio::runtime::Runtime::new().unwrap();
+    let password = stack.app_password().to_owned().into();
+    setup.block_on(lock_store::migrate(stack.database_url(), &password)).unwrap();
+    let worker = worker_config(&stack, &app_url, &kms_dir);
+    let worker_metrics = start_worker(worker, stopped.clone());
+    let api = super::client::start_api(&stack, &app_url, &kms_dir, stopped);
+    Shared { stack, app_url, kms_dir, api, worker_metrics, _stop: stop }
+}
+
+/// What a worker on this stack is told.
+pub fn worker_config(stack: &Stack, app_url: &str, kms_dir: &std::path::Path) -> lock_worker::Config {
+    lock_worker::Config {
+        database_url: app_url.to_owned().into(),
+        temporal_address: stack.temporal_address().to_owned(),
+        temporal_namespace: "default".to_owned(),
+        nats_url: stack.nats_url().to_owned(),
+        kms_dir: kms_dir.to_owned(),
+        metrics_addr: ([127, 0, 0, 1], 0).into(),
+        otlp_endpoint: None,
+        vendor_rps: 0.0,
+        cached_stays: 500,
+        database_connections: 20,
+    }
+}
+
+/// Runs a worker on a thread of its own until `stop`; returns where its metrics are once it polls.
+pub fn start_worker(config: lock_worker::Config, stop: watch::Receiver<bool>) -> String {
+    let (ready, up) = mpsc::channel();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(lock_worker::run(config, Watch::new(Faults), stop, |address| ready.send(address).unwrap())).unwrap();
+    });
+    format!("http://{}", up.recv_timeout(Duration::from_secs(30)).expect("the worker comes up"))
+}

@@ -1,0 +1,8 @@
+//! Behaviour from outside: real PostgreSQL, Temporal and NATS, our worker and API, and a simulated lock vendor.
+//!
+//! One stack, one worker and one API serve all tests of this binary. Each test has a tenant, a property and a simulator of its own, so
+//! that tests run side by side and can break their vendor as they like. Tests that kill processes have a stack of their own.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod harness;
+mod lifecycle;

@@ -1,0 +1,40 @@
+//! What the worker is told by its environment. Read once, at the start; nothing else looks at environment variables.
+
+use secrecy::SecretString;
+use std::{net::SocketAddr, path::PathBuf};
+
+/// The worker's settings, each as a flag or an environment variable.
+#[derive(Debug, Clone, clap::Parser)]
+#[command(name = "lock-worker", version, about = "Runs the stays' workflows and their effects at lock vendors")]
+pub struct Config {
+    /// PostgreSQL, as the application role (contains its password).
+    #[arg(long, env = "LOCK_DB_URL", hide_env_values = true)]
+    pub database_url: SecretString,
+    /// Temporal's frontend, host and port.
+    #[arg(long, env = "TEMPORAL_ADDRESS", default_value = "127.0.0.1:7233")]
+    pub temporal_address: String,
+    /// Temporal's namespace.
+    #[arg(long, env = "TEMPORAL_NAMESPACE", default_value = "default")]
+    pub temporal_namespace: String,
+    /// NATS with JetStream.
+    #[arg(long, env = "NATS_URL", default_value = "nats://127.0.0.1:4222")]
+    pub nats_url: String,
+    /// Folder of the local KMS provider.
+    #[arg(long, env = "LOCK_KMS_DIR")]
+    pub kms_dir: PathBuf,
+    /// Where `/metrics`, `/healthz` and `/readyz` are served.
+    #[arg(long, env = "LOCK_METRICS_ADDR", default_value = "127.0.0.1:0")]
+    pub metrics_addr: SocketAddr,
+    /// OTLP endpoint for traces, such as http://127.0.0.1:4317; none are exported without.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<String>,
+    /// Calls a second at each vendor, for all workers together; the server keeps to it. 0 is no limit.
+    #[arg(long, env = "LOCK_VENDOR_RPS", default_value_t = 0.0)]
+    pub vendor_rps: f64,
+    /// Workflows kept in memory. One more costs about 20 kB; one that is not kept costs a replay when it wakes.
+    #[arg(long, env = "LOCK_CACHED_STAYS", default_value_t = 5_000)]
+    pub cached_stays: usize,
+    /// Database connections.
+    #[arg(long, env = "LOCK_DB_CONNECTIONS", default_value_t = 20)]
+    pub database_connections: u32,
+}
