@@ -32,7 +32,7 @@ pub fn canonical_json(value: &Value) -> String {
 
 fn write(value: &Value, out: &mut String) {
     match value {
-        Value::Array(items) => list(out, '[', ']', items, |item, out| write(item, out)),
+        Value::Array(items) => list(out, '[', ']', items, write),
         Value::Object(map) => {
             let mut entries: Vec<_> = map.iter().collect();
             entries.sort_unstable_by_key(|(key, _)| key.as_str());

@@ -13,7 +13,8 @@ BEGIN
             END;
         END IF;
     END LOOP;
-    IF NOT pg_has_role(current_user, 'lock_owner', 'MEMBER') THEN
+    -- Who creates a role may not act as it at once (PostgreSQL 16 and later), unless it is a superuser.
+    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
         EXECUTE format('GRANT lock_owner TO %I', current_user);
     END IF;
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());

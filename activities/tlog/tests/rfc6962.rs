@@ -39,7 +39,7 @@ fn roots_and_leaf_hashes() {
     let mut range = CompactRange::new();
     for (size, wanted) in roots.iter().enumerate() {
         assert_eq!((root(&leaves[..size]), range.root()), (*wanted, *wanted), "size {size}");
-        leaves.get(size).map(|leaf| range.append(*leaf));
+        leaves.get(size).into_iter().for_each(|leaf| range.append(*leaf));
     }
 }
 

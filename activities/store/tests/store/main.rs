@@ -16,6 +16,7 @@ mod pool;
 mod properties;
 mod rls;
 mod rls_matrix;
+mod round_trips;
 mod schema;
 mod stays;
 mod world;
