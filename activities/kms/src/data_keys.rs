@@ -1,0 +1,481 @@
+//! Data keys: made once, stored wrapped, unwrapped once per process and kept in memory for a while.
+//!
+//! - A key lives in memory for [`TTL`] and is then unwrapped again, so that a customer who disables his root key locks his data within
+//!   that time. A denial is remembered for [`DENIAL`], so that it does not become a storm of calls.
+//! - While the KMS does not answer, keys that were in use go on working for [`GRACE`]: doors that are already authorised must open.
+//!   New tenants wait. A denial ends that at once.
+//! - Any number of callers that need the same key cost one call to the KMS.
+//!
+//! Writers use the newest version; older ones only open what they sealed. A version that is not stored, or marked as destroyed, is gone, and
+//! with it everything under it; nothing makes a new one in its place but [`DataKeys::rotate`].
+
+use crate::{
+    aead::{Key, random},
+    port::{Kms, KmsError, Owner, RetryClass},
+};
+use async_trait::async_trait;
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    sync::{Arc, Mutex as StdMutex, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout},
+};
+use zeroize::Zeroizing;
+
+/// How long an unwrapped key is used without asking the KMS again.
+pub const TTL: Duration = Duration::from_secs(300);
+/// How long beyond [`TTL`] it is used if the KMS does not answer.
+pub const GRACE: Duration = Duration::from_secs(3600);
+/// How long a denial, or the absence of a version, is believed without asking again.
+pub const DENIAL: Duration = Duration::from_secs(5);
+/// How long the KMS has for one answer.
+pub const KMS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a data key is for. Each purpose has keys of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Purpose {
+    /// Sealed columns of the database.
+    Rows,
+    /// Payloads in workflow histories.
+    Histories,
+    /// Fingerprints, by which sealed values are compared. Has one version for ever: another key would make equal values differ.
+    Fingerprint,
+}
+
+impl Purpose {
+    /// The purpose's name, as in SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rows => "rows",
+            Self::Histories => "histories",
+            Self::Fingerprint => "fingerprint",
+        }
+    }
+}
+
+/// What a stored data key may still be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyState {
+    /// Seals and opens.
+    Active,
+    /// Opens what it sealed.
+    DecryptOnly,
+    /// Does neither any more; its version is not given again.
+    Destroyed,
+}
+
+/// A data key as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrappedKey {
+    /// From 1, without gaps when made.
+    pub version: u32,
+    /// What [`Kms::wrap`] returned. Of no meaning if destroyed.
+    pub wrapped: Vec<u8>,
+    /// What it may be used for.
+    pub state: KeyState,
+}
+
+/// A fault of the store behind [`WrappedKeys`]. Taken for one that passes.
+pub type RecordFault = Box<dyn Error + Send + Sync>;
+
+/// Where wrapped keys are stored.
+#[async_trait]
+pub trait WrappedKeys: Send + Sync {
+    /// All versions that exist, in any order.
+    async fn all(&self, owner: Owner, purpose: Purpose) -> Result<Vec<WrappedKey>, RecordFault>;
+
+    /// Stores an active version, durably, unless that version exists already; then nothing changes.
+    async fn insert_if_absent(&self, owner: Owner, purpose: Purpose, key: &WrappedKey) -> Result<(), RecordFault>;
+}
+
+/// Why there is no key to use. Carries no key material.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum KeyError {
+    /// The KMS.
+    #[error(transparent)]
+    Kms(#[from] KmsError),
+    /// The store of wrapped keys does not answer.
+    #[error("the store of wrapped keys does not answer")]
+    Record(#[source] Arc<dyn Error + Send + Sync>),
+    /// The version does not exist: destroyed, or never made.
+    #[error("version {version} of the {} key of {owner} does not exist", purpose.name())]
+    Gone {
+        /// Whose.
+        owner: Owner,
+        /// What for.
+        purpose: Purpose,
+        /// Which.
+        version: u32,
+    },
+    /// Fingerprint keys are never rotated.
+    #[error("a fingerprint key can't be rotated: equal values would no longer be found")]
+    Fixed,
+    /// The system has no randomness to make a key of.
+    #[error("the system's random source does not answer")]
+    Random,
+}
+
+impl KeyError {
+    /// Whether trying again can help.
+    pub fn retry_class(&self) -> RetryClass {
+        match self {
+            Self::Kms(error) => error.retry_class(),
+            Self::Record(_) | Self::Random => RetryClass::Later,
+            Self::Gone { .. } | Self::Fixed => RetryClass::Never,
+        }
+    }
+}
+
+type Versions = BTreeMap<u32, Held>;
+
+/// One version in memory.
+#[derive(Clone)]
+enum Held {
+    Active(Arc<Key>),
+    DecryptOnly(Arc<Key>),
+    Refused(KmsError),
+    Destroyed,
+}
+
+/// One owner's keys for one purpose, as last loaded.
+#[derive(Default)]
+struct Slot(Option<Loaded>);
+
+struct Loaded {
+    versions: Versions,
+    at: Instant,
+    /// The next load is due then.
+    due: Instant,
+}
+
+/// The outer lock is held for a look-up, a slot's own for a call to the KMS.
+type Slots = BTreeMap<(Owner, Purpose), Arc<Mutex<Slot>>>;
+
+/// See the module's description. Cheap to clone; clones share the memory.
+#[derive(Clone)]
+pub struct DataKeys(Arc<Inner>);
+
+struct Inner {
+    kms: Arc<dyn Kms>,
+    record: Arc<dyn WrappedKeys>,
+    slots: StdMutex<Slots>,
+}
+
+impl DataKeys {
+    /// Over a KMS and a store.
+    pub fn new(kms: Arc<dyn Kms>, record: Arc<dyn WrappedKeys>) -> Self {
+        Self(Arc::new(Inner { kms, record, slots: StdMutex::default() }))
+    }
+
+    /// Makes the next version, which writers use from now on here, and elsewhere within [`TTL`]. Returns its number.
+    pub async fn rotate(&self, owner: Owner, purpose: Purpose) -> Result<u32, KeyError> {
+        if purpose == Purpose::Fingerprint {
+            return Err(KeyError::Fixed);
+        }
+        let slot = self.slot(owner, purpose);
+        let mut slot = slot.lock().await;
+        let stored = self.stored(owner, purpose).await?;
+        let version = stored.iter().map(|key| key.version).max().map_or(1, |newest| newest + 1);
+        self.make(owner, purpose, version).await?;
+        self.load(&mut slot, owner, purpose).await?;
+        Ok(version)
+    }
+
+    /// The key that writers use; made if there is none yet.
+    pub(crate) async fn newest(&self, owner: Owner, purpose: Purpose) -> Result<Arc<Key>, KeyError> {
+        let slot = self.slot(owner, purpose);
+        let mut slot = slot.lock().await;
+        let loaded = self.fresh(&mut slot, owner, purpose).await?;
+        if !loaded.versions.is_empty() {
+            return loaded.newest(owner, purpose);
+        }
+        if let Err(error) = self.make(owner, purpose, 1).await {
+            if let KeyError::Kms(refusal @ (KmsError::Denied | KmsError::Corrupt)) = &error {
+                let now = Instant::now();
+                let versions = Versions::from([(1, Held::Refused(refusal.clone()))]);
+                slot.0 = Some(Loaded { versions, at: now, due: now + DENIAL });
+            }
+            return Err(error);
+        }
+        self.load(&mut slot, owner, purpose).await?.newest(owner, purpose)
+    }
+
+    /// One version, to open what it sealed.
+    pub(crate) async fn version(&self, owner: Owner, purpose: Purpose, version: u32) -> Result<Arc<Key>, KeyError> {
+        let slot = self.slot(owner, purpose);
+        let mut slot = slot.lock().await;
+        let mut loaded = self.fresh(&mut slot, owner, purpose).await?;
+        if !loaded.versions.contains_key(&version) && loaded.at.elapsed() >= DENIAL {
+            // Another process may have rotated since.
+            loaded = self.load(&mut slot, owner, purpose).await?;
+        }
+        match loaded.versions.remove(&version) {
+            Some(Held::Active(key) | Held::DecryptOnly(key)) => Ok(key),
+            Some(Held::Refused(error)) => Err(error.into()),
+            Some(Held::Destroyed) | None => Err(KeyError::Gone { owner, purpose, version }),
+        }
+    }
+
+    fn slot(&self, owner: Owner, purpose: Purpose) -> Arc<Mutex<Slot>> {
+        let mut slots = self.0.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        // Keys that nobody asks for leave the memory with the next new owner.
+        if !slots.contains_key(&(owner, purpose)) {
+            slots.retain(|_, slot| {
+                let unused = Arc::strong_count(slot) == 1;
+                !unused
+                    || slot.try_lock().is_ok_and(|slot| slot.0.as_ref().is_some_and(|l| l.at.elapsed() < TTL + GRACE))
+            });
+        }
+        slots.entry((owner, purpose)).or_default().clone()
+    }
+
+    async fn fresh(&self, slot: &mut Slot, owner: Owner, purpose: Purpose) -> Result<Copied, KeyError> {
+        let (copied, usable) = match &slot.0 {
+            None => return self.load(slot, owner, purpose).await,
+            Some(loaded) if Instant::now() < loaded.due => return Ok(loaded.copied()),
+            Some(loaded) => (loaded.copied(), loaded.at.elapsed() < TTL + GRACE),
+        };
+        match self.load(slot, owner, purpose).await {
+            Err(error) if usable && error.retry_class() == RetryClass::Later => {
+                if let Some(loaded) = &mut slot.0 {
+                    loaded.due = Instant::now() + DENIAL;
+                }
+                Ok(copied)
+            }
+            other => other,
+        }
+    }
+
+    /// Reads and unwraps all versions. A version that can't be unwrapped for good does not stand in the way of the others.
+    async fn load(&self, slot: &mut Slot, owner: Owner, purpose: Purpose) -> Result<Copied, KeyError> {
+        let (mut versions, mut lasts) = (Versions::new(), TTL);
+        for stored in self.stored(owner, purpose).await? {
+            let held = if stored.state == KeyState::Destroyed {
+                Held::Destroyed
+            } else {
+                let unwrapped = timeout(KMS_TIMEOUT, self.0.kms.unwrap(owner, &stored.wrapped)).await;
+                match unwrapped.unwrap_or_else(|_| Err(late())) {
+                    Ok(key) if stored.state == KeyState::Active => {
+                        Held::Active(Arc::new(Key::new(stored.version, &key)))
+                    }
+                    Ok(key) => Held::DecryptOnly(Arc::new(Key::new(stored.version, &key))),
+                    Err(error) if error.retry_class() == RetryClass::Later => return Err(error.into()),
+                    Err(error) => {
+                        lasts = DENIAL;
+                        Held::Refused(error)
+                    }
+                }
+            };
+            versions.insert(stored.version, held);
+        }
+        let now = Instant::now();
+        let loaded = slot.0.insert(Loaded { versions, at: now, due: now + lasts });
+        Ok(loaded.copied())
+    }
+
+    async fn stored(&self, owner: Owner, purpose: Purpose) -> Result<Vec<WrappedKey>, KeyError> {
+        self.0.record.all(owner, purpose).await.map_err(|fault| KeyError::Record(fault.into()))
+    }
+
+    /// Two processes may make the same version at once: the store keeps the first, and both load that one.
+    async fn make(&self, owner: Owner, purpose: Purpose, version: u32) -> Result<(), KeyError> {
+        let mut key = Zeroizing::new([0; 32]);
+        random(&mut *key).map_err(|_| KeyError::Random)?;
+        let wrapped = timeout(KMS_TIMEOUT, self.0.kms.wrap(owner, &key)).await.unwrap_or_else(|_| Err(late()))?;
+        let wrapped = WrappedKey { version, wrapped, state: KeyState::Active };
+        let stored = self.0.record.insert_if_absent(owner, purpose, &wrapped).await;
+        stored.map_err(|fault| KeyError::Record(fault.into()))
+    }
+}
+
+/// A view of what was loaded; the keys in it are shared.
+struct Copied {
+    versions: Versions,
+    at: Instant,
+}
+
+impl Copied {
+    /// The highest active version. Never a lower one because a higher is refused: that would undo a rotation.
+    fn newest(&self, owner: Owner, purpose: Purpose) -> Result<Arc<Key>, KeyError> {
+        for held in self.versions.values().rev() {
+            match held {
+                Held::Active(key) => return Ok(key.clone()),
+                Held::Refused(error) => return Err(error.clone().into()),
+                Held::DecryptOnly(_) | Held::Destroyed => {}
+            }
+        }
+        let version = self.versions.keys().next_back().copied().unwrap_or(1);
+        Err(KeyError::Gone { owner, purpose, version })
+    }
+}
+
+impl Loaded {
+    fn copied(&self) -> Copied {
+        Copied { versions: self.versions.clone(), at: self.at }
+    }
+}
+
+fn late() -> KmsError {
+    KmsError::Unavailable("no answer in time".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use crate::testing::{Rig, tenant};
+    use Purpose::{Fingerprint, Histories, Rows};
+
+    #[tokio::test]
+    async fn a_hundred_callers_cost_one_key_and_one_unwrap() {
+        let rig = Rig::new();
+        let calls = (0..100).map(|_| rig.keys.newest(tenant(1), Rows));
+        let all = futures::future::try_join_all(calls).await.unwrap();
+        assert!(all.iter().all(|key| Arc::ptr_eq(key, &all[0])));
+        assert_eq!((rig.kms.wraps(), rig.kms.unwraps()), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn two_processes_agree_on_the_first_key() {
+        let rig = Rig::new();
+        let other = rig.another_process();
+        let (a, b) = tokio::join!(rig.keys.newest(tenant(1), Rows), other.newest(tenant(1), Rows));
+        assert_eq!(a.unwrap().mac("x", b""), b.unwrap().mac("x", b""));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_is_unwrapped_again_after_its_time() {
+        let rig = Rig::new();
+        rig.keys.newest(tenant(1), Rows).await.unwrap();
+        tokio::time::advance(TTL - Duration::from_secs(1)).await;
+        rig.keys.newest(tenant(1), Rows).await.unwrap();
+        assert_eq!(rig.kms.unwraps(), 1);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        rig.keys.newest(tenant(1), Rows).await.unwrap();
+        assert_eq!(rig.kms.unwraps(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_spares_keys_in_use_and_stops_new_owners() {
+        let rig = Rig::new();
+        rig.keys.newest(tenant(1), Rows).await.unwrap();
+        rig.kms.fail(Some(KmsError::Unavailable("down".into())));
+        let error = rig.keys.newest(tenant(2), Rows).await.err().unwrap();
+        assert_eq!(error.retry_class(), RetryClass::Later);
+        tokio::time::advance(TTL + Duration::from_secs(1)).await;
+        rig.keys.newest(tenant(1), Rows).await.unwrap();
+        tokio::time::advance(GRACE).await;
+        assert!(rig.keys.newest(tenant(1), Rows).await.is_err());
+        rig.kms.fail(None);
+        rig.keys.newest(tenant(1), Rows).await.unwrap();
+        rig.keys.newest(tenant(2), Rows).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hanging_kms_is_an_outage() {
+        let rig = Rig::new();
+        rig.kms.hang(true);
+        let error = rig.keys.newest(tenant(1), Rows).await.err().unwrap();
+        assert!(matches!(error, KeyError::Kms(KmsError::Unavailable(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_denial_holds_at_once_and_is_asked_again_after_seconds() {
+        let rig = Rig::new();
+        rig.keys.newest(tenant(1), Rows).await.unwrap();
+        rig.kms.fail(Some(KmsError::Denied));
+        tokio::time::advance(TTL + Duration::from_secs(1)).await;
+        for _ in 0..10 {
+            let error = rig.keys.newest(tenant(1), Rows).await.err().unwrap();
+            assert!(matches!(error, KeyError::Kms(KmsError::Denied)));
+        }
+        assert_eq!(rig.kms.unwraps(), 2, "ten refusals cost one call");
+        rig.kms.fail(None);
+        tokio::time::advance(DENIAL).await;
+        rig.keys.newest(tenant(1), Rows).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_denied_first_key_does_not_become_a_storm() {
+        let rig = Rig::new();
+        rig.kms.fail(Some(KmsError::Denied));
+        for _ in 0..10 {
+            assert!(rig.keys.newest(tenant(1), Rows).await.is_err());
+        }
+        assert_eq!(rig.kms.wraps(), 1);
+        rig.kms.fail(None);
+        tokio::time::advance(DENIAL).await;
+        rig.keys.newest(tenant(1), Rows).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rotation_keeps_old_versions_and_reaches_other_processes() {
+        let rig = Rig::new();
+        let other = rig.another_process();
+        assert_eq!(rig.keys.newest(tenant(1), Rows).await.unwrap().version, 1);
+        other.newest(tenant(1), Rows).await.unwrap();
+        assert_eq!(rig.keys.rotate(tenant(1), Rows).await.unwrap(), 2);
+        assert_eq!(rig.keys.newest(tenant(1), Rows).await.unwrap().version, 2);
+        assert_eq!(rig.keys.version(tenant(1), Rows, 1).await.unwrap().version, 1);
+        tokio::time::advance(DENIAL).await;
+        assert_eq!(other.version(tenant(1), Rows, 2).await.unwrap().version, 2, "met before its own refresh");
+        assert!(matches!(rig.keys.version(tenant(1), Rows, 9).await, Err(KeyError::Gone { version: 9, .. })));
+        assert!(matches!(rig.keys.rotate(tenant(1), Fingerprint).await, Err(KeyError::Fixed)));
+    }
+
+    #[tokio::test]
+    async fn purposes_and_owners_have_keys_of_their_own() {
+        let rig = Rig::new();
+        let mut macs = Vec::new();
+        for owner in [tenant(1), tenant(2), Owner::System] {
+            for purpose in [Rows, Histories, Fingerprint] {
+                macs.push(rig.keys.newest(owner, purpose).await.unwrap().mac("x", b""));
+            }
+        }
+        macs.sort_unstable();
+        macs.dedup();
+        assert_eq!(macs.len(), 9);
+    }
+
+    #[tokio::test]
+    async fn states_decide_who_may_use_a_version() {
+        let rig = Rig::new();
+        rig.keys.newest(tenant(1), Rows).await.unwrap();
+        rig.keys.rotate(tenant(1), Rows).await.unwrap();
+        rig.record.set(tenant(1), Rows, 2, KeyState::DecryptOnly);
+        let fresh = rig.another_process();
+        assert_eq!(fresh.newest(tenant(1), Rows).await.unwrap().version, 1);
+        fresh.version(tenant(1), Rows, 2).await.unwrap();
+        rig.record.set(tenant(1), Rows, 1, KeyState::Destroyed);
+        rig.record.set(tenant(1), Rows, 2, KeyState::Destroyed);
+        let fresh = rig.another_process();
+        assert!(
+            matches!(fresh.newest(tenant(1), Rows).await, Err(KeyError::Gone { .. })),
+            "nothing is made in its place"
+        );
+        assert_eq!(fresh.rotate(tenant(1), Rows).await.unwrap(), 3, "unless somebody says so");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn unused_keys_leave_the_memory() {
+        let rig = Rig::new();
+        rig.keys.newest(tenant(1), Rows).await.unwrap();
+        tokio::time::advance(TTL + GRACE).await;
+        rig.keys.newest(tenant(2), Rows).await.unwrap();
+        let owners: Vec<_> = rig.keys.0.slots.lock().unwrap().keys().map(|(owner, _)| *owner).collect();
+        assert_eq!(owners, [tenant(2)]);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_does_not_answer_can_be_asked_again() {
+        let rig = Rig::new();
+        rig.record.fail(true);
+        assert_eq!(rig.keys.newest(tenant(1), Rows).await.err().unwrap().retry_class(), RetryClass::Later);
+        rig.record.fail(false);
+        rig.keys.newest(tenant(1), Rows).await.unwrap();
+    }
+}
