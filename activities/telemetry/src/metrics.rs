@@ -1,0 +1,174 @@
+//! Every Prometheus metric of our own, in one place, in the default registry. The Temporal SDK has an endpoint of its own for its own.
+//!
+//! Labels have few values each: vendors, verbs, codes, route patterns. Never an id, a tenant, or anything of a guest. A metric that
+//! can't be registered counts nothing and stops nobody.
+
+use prometheus::{
+    Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, Opts, TextEncoder, core::Collector, default_registry,
+};
+use std::{sync::LazyLock, time::Duration};
+
+/// The content type of [`render`]'s answer.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// From what a PMS takes for instant to what a guest at the desk won't wait for.
+const KEY_SECONDS: [f64; 14] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 60.0, 300.0, 1800.0];
+const REQUEST_SECONDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 20.0];
+
+static TIME_TO_KEY: LazyLock<Option<HistogramVec>> = LazyLock::new(|| {
+    histogram(
+        "lock_time_to_key_seconds",
+        "From the acceptance of a command to the proof that its credential stands in the lock.",
+        &KEY_SECONDS,
+        &["vendor"],
+    )
+});
+
+static EFFECTS: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
+    counter("lock_effects_total", "Attempts at effects at a vendor, by outcome.", &["vendor", "action", "outcome"])
+});
+
+static UNCONFIRMED: LazyLock<Option<GaugeVec>> = LazyLock::new(|| {
+    gauge("lock_effects_unconfirmed", "Credentials of which nobody can tell whether they open a door.", &["vendor"])
+});
+
+static COMMANDS: LazyLock<Option<IntCounterVec>> =
+    LazyLock::new(|| counter("lock_commands_total", "Commands, by verb and status reached.", &["verb", "status"]));
+
+static OUTBOX_LAG: LazyLock<Option<GaugeVec>> = LazyLock::new(|| {
+    gauge("lock_outbox_lag_seconds", "Age of the oldest event that is not published; 0 if there is none.", &[])
+});
+
+static REVOKES: LazyLock<Option<GaugeVec>> =
+    LazyLock::new(|| gauge("lock_revokes_pending", "Credentials that should be gone and may still open a door.", &[]));
+
+static REQUESTS: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
+    counter("lock_api_requests_total", "Requests answered, by route pattern.", &["route", "method", "status"])
+});
+
+static REQUEST_TIME: LazyLock<Option<HistogramVec>> = LazyLock::new(|| {
+    histogram("lock_api_request_seconds", "From a request to its answer.", &REQUEST_SECONDS, &["route"])
+});
+
+/// A credential is proven to be in its lock, so long after its command was accepted.
+pub fn time_to_key(vendor: &str, took: Duration) {
+    if let Some(metric) = &*TIME_TO_KEY {
+        metric.with_label_values(&[vendor]).observe(took.as_secs_f64());
+    }
+}
+
+/// An attempt at an effect ended, for example `("ttlock", "issue", "confirmed")`.
+pub fn effect(vendor: &str, action: &str, outcome: &str) {
+    if let Some(metric) = &*EFFECTS {
+        metric.with_label_values(&[vendor, action, outcome]).inc();
+    }
+}
+
+/// So many credentials are unconfirmed now.
+pub fn set_effects_unconfirmed(vendor: &str, count: u64) {
+    set(&UNCONFIRMED, &[vendor], count as f64);
+}
+
+/// A command reached a status, for example `("check_out", "done")`.
+pub fn command(verb: &str, status: &str) {
+    if let Some(metric) = &*COMMANDS {
+        metric.with_label_values(&[verb, status]).inc();
+    }
+}
+
+/// The oldest unpublished event is so many seconds old.
+pub fn set_outbox_lag(seconds: f64) {
+    set(&OUTBOX_LAG, &[], seconds);
+}
+
+/// So many revokes are pending now.
+pub fn set_revokes_pending(count: u64) {
+    set(&REVOKES, &[], count as f64);
+}
+
+/// A request was answered. `route` is the pattern (`/v1/stays/{id}`), never the path.
+pub fn api_request(route: &str, method: &str, status: u16, took: Duration) {
+    if let Some(metric) = &*REQUESTS {
+        metric.with_label_values(&[route, method, &status.to_string()]).inc();
+    }
+    if let Some(metric) = &*REQUEST_TIME {
+        metric.with_label_values(&[route]).observe(took.as_secs_f64());
+    }
+}
+
+/// Everything in the default registry, in Prometheus' text format. Empty if it can't be written.
+pub fn render() -> String {
+    let mut text = Vec::new();
+    match TextEncoder::new().encode(&prometheus::gather(), &mut text) {
+        Ok(()) => String::from_utf8(text).unwrap_or_default(),
+        Err(error) => {
+            tracing::warn!(%error, "the metrics can't be rendered");
+            String::new()
+        }
+    }
+}
+
+fn set(metric: &LazyLock<Option<GaugeVec>>, labels: &[&str], value: f64) {
+    if let Some(metric) = &**metric {
+        metric.with_label_values(labels).set(value);
+    }
+}
+
+fn counter(name: &str, help: &str, labels: &[&str]) -> Option<IntCounterVec> {
+    registered(name, IntCounterVec::new(Opts::new(name, help), labels))
+}
+
+fn gauge(name: &str, help: &str, labels: &[&str]) -> Option<GaugeVec> {
+    registered(name, GaugeVec::new(Opts::new(name, help), labels))
+}
+
+fn histogram(name: &str, help: &str, buckets: &[f64], labels: &[&str]) -> Option<HistogramVec> {
+    let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+    registered(name, HistogramVec::new(opts, labels))
+}
+
+fn registered<M: Collector + Clone + 'static>(name: &str, metric: prometheus::Result<M>) -> Option<M> {
+    let registered = metric.and_then(|metric| {
+        default_registry().register(Box::new(metric.clone()))?;
+        Ok(metric)
+    });
+    registered.inspect_err(|error| tracing::warn!(metric = name, %error, "a metric is left out")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn all_metrics_are_rendered() {
+        time_to_key("ttlock", Duration::from_millis(700));
+        effect("ttlock", "issue", "confirmed");
+        set_effects_unconfirmed("ttlock", 2);
+        command("new", "done");
+        set_outbox_lag(0.5);
+        set_revokes_pending(1);
+        api_request("/v1/stays/{id}", "GET", 200, Duration::from_millis(3));
+        let text = render();
+        for line in [
+            "lock_time_to_key_seconds_bucket{vendor=\"ttlock\",le=\"1\"} 1",
+            "lock_time_to_key_seconds_bucket{vendor=\"ttlock\",le=\"0.5\"} 0",
+            "lock_effects_total{action=\"issue\",outcome=\"confirmed\",vendor=\"ttlock\"} 1",
+            "lock_effects_unconfirmed{vendor=\"ttlock\"} 2",
+            "lock_commands_total{status=\"done\",verb=\"new\"} 1",
+            "lock_outbox_lag_seconds 0.5",
+            "lock_revokes_pending 1",
+            "lock_api_requests_total{method=\"GET\",route=\"/v1/stays/{id}\",status=\"200\"} 1",
+            "lock_api_request_seconds_count{route=\"/v1/stays/{id}\"} 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_metric_that_cant_be_registered_is_left_out() {
+        assert!(counter("not a name", "x", &[]).is_none());
+        assert!(counter("lock_twice", "x", &[]).is_some());
+        assert!(gauge("lock_twice", "x", &["other"]).is_none());
+    }
+}
