@@ -61,12 +61,7 @@ fn prerequisites(project: &Project) -> Vec<Finding> {
             Need::Must,
             "Install Python 3.9 or newer; it fetches the programs of the stack.",
         ),
-        program(
-            "pip",
-            &["-m", "pip", "--version"],
-            Need::Must,
-            "Install pip (Debian: apt install python3-pip).",
-        ),
+        program("pip", &["-m", "pip", "--version"], Need::Must, "Install pip (Debian: apt install python3-pip)."),
         program(
             "setpriv",
             &["--version"],

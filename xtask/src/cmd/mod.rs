@@ -1,8 +1,10 @@
 //! The commands, one file each. They talk to a person; the work is in the library.
 
 mod check_laws;
+mod demo;
 mod doctor;
 mod down;
+mod replay_day;
 mod stack_selftest;
 mod test;
 mod up;
@@ -28,6 +30,10 @@ enum Command {
     Down(down::Args),
     /// Say what is there, what is missing and how to get it, and what runs
     Doctor,
+    /// Tell, on a stack of its own, what this service does when things go wrong, and check every claim at the doors
+    Demo(demo::Args),
+    /// Play the days of a real booking file on a stack of its own, and reconcile
+    ReplayDay(replay_day::Args),
     /// Run everything that CI runs
     Test(test::Args),
     /// Check the dependency law and the file sizes
@@ -44,6 +50,8 @@ impl Cli {
             Command::Up(args) => up::run(&project, &args),
             Command::Down(args) => down::run(&project, &args),
             Command::Doctor => doctor::run(&project),
+            Command::Demo(args) => demo::run(&project, &args),
+            Command::ReplayDay(args) => replay_day::run(&project, &args),
             Command::Test(args) => test::run(&project, &args),
             Command::CheckLaws => check_laws::run(&project),
             Command::StackSelftest(args) => stack_selftest::run(&project, &args),
