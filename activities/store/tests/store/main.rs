@@ -11,6 +11,7 @@ mod effects;
 mod idempotency;
 mod keys;
 mod log;
+mod owner;
 mod pins;
 mod pool;
 mod properties;
