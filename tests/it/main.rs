@@ -4,5 +4,7 @@
 //! that tests run side by side and can break their vendor as they like. Tests that kill processes have a stack of their own.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod every_step;
 mod harness;
+mod kill;
 mod lifecycle;

@@ -1,6 +1,7 @@
 //! How a test here reads: `let hotel = Hotel::open().await;`, then requests as a PMS would send them, then what the locks say.
 
 mod client;
+pub mod invariants;
 pub mod faults;
 mod hotel;
 mod shared;

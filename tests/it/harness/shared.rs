@@ -1,15 +1,22 @@
 //! What all tests of the binary share: one stack, one worker, one API, each on threads of its own.
 
+use lock_api::{
+    engine::{Temporal, TemporalSettings},
+    limits::Shares,
+};
 use lock_kms::{DataKeys, LocalFileKms};
 use super::faults::Faults;
 use lock_store::Store;
 use lock_worker::Watch;
-use std::{path::PathBuf, sync::Arc, sync::OnceLock, sync::mpsc, thread, time::Duration};
+use std::{num::NonZeroU32, path::PathBuf, sync::Arc, sync::OnceLock, sync::mpsc, thread, time::Duration};
 use tokio::sync::watch;
 use xtask::{
     project::Project,
     stack::{Stack, StackOptions},
 };
+
+/// More than any test asks in a minute.
+const MANY: NonZeroU32 = NonZeroU32::MIN.saturating_add(999_999);
 
 /// The shared parts.
 pub struct Shared {
@@ -57,7 +64,7 @@ fn start() -> Shared {
     setup.block_on(lock_store::migrate(stack.database_url(), &password)).unwrap();
     let worker = worker_config(&stack, &app_url, &kms_dir);
     let worker_metrics = start_worker(worker, stopped.clone());
-    let api = super::client::start_api(&stack, &app_url, &kms_dir, stopped);
+    let api = start_api(&stack, &app_url, &kms_dir, stopped);
     Shared { stack, app_url, kms_dir, api, worker_metrics, _stop: stop }
 }
 
@@ -85,4 +92,29 @@ pub fn start_worker(config: lock_worker::Config, stop: watch::Receiver<bool>) ->
         runtime.block_on(lock_worker::run(config, Watch::new(Faults), stop, |address| ready.send(address).unwrap())).unwrap();
     });
     format!("http://{}", up.recv_timeout(Duration::from_secs(30)).expect("the worker comes up"))
+}
+
+/// Runs an API on a thread of its own until `stop`; returns where it listens.
+fn start_api(stack: &Stack, app_url: &str, kms_dir: &std::path::Path, mut stop: watch::Receiver<bool>) -> String {
+    let (ready, up) = mpsc::channel();
+    let (app_url, kms_dir) = (app_url.to_owned(), kms_dir.to_owned());
+    let temporal = stack.temporal_address().to_owned();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let store = Store::connect(&app_url, 40).await.unwrap();
+            let keys = DataKeys::new(Arc::new(LocalFileKms::open(&kms_dir).unwrap()), Arc::new(store.clone()));
+            let converter = lock_kms::data_converter(keys.clone());
+            let engine = Temporal::new(TemporalSettings { address: temporal, namespace: "default".to_owned(), converter });
+            let config = lock_api::Config { shares: Shares { requests: MANY, commands: MANY }, ..lock_api::Config::default() };
+            let state = lock_api::AppState::new(store, keys, Arc::new(engine), config);
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            ready.send(listener.local_addr().unwrap()).unwrap();
+            let stopped = async move {
+                let _ = stop.wait_for(|stop| *stop).await;
+            };
+            lock_api::serve(listener, state, stopped).await.unwrap();
+        });
+    });
+    format!("http://{}", up.recv_timeout(Duration::from_secs(30)).expect("the API comes up"))
 }

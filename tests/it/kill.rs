@@ -1,0 +1,234 @@
+//! `kill -9` of the worker, the API, Temporal and PostgreSQL in the middle of an issue, each followed by recovery; and what is left on
+//! disk afterwards. On a deployment of real processes of its own.
+
+use crate::harness::{Answer, Client, until};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection, Row as _};
+use std::time::Duration;
+use tokio::task::spawn_blocking;
+use xtask::{
+    project::Project,
+    stack::{Deployment, Part, StackOptions, build_binaries, wipe},
+};
+
+/// A deployment, a PMS client for its sandbox, and the simulator's controls.
+struct House {
+    deployment: Deployment,
+    pms: Client,
+    token: String,
+    sim: String,
+    http: reqwest::Client,
+}
+
+impl House {
+    async fn open() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let start = || {
+            let project = Project::find().unwrap();
+            let bin_dir = build_binaries(&project).unwrap();
+            // Kept at the end, so that a test can read what was left behind; it wipes the folder itself.
+            let options = StackOptions { ephemeral: false, ..StackOptions::for_tests(&project) };
+            Deployment::start(options, &bin_dir).unwrap()
+        };
+        let deployment = spawn_blocking(start).await.unwrap();
+        let text = |name: &str| deployment.sandbox[name].as_str().unwrap().to_owned();
+        let token = text("api_key");
+        let pms = Client::new(deployment.api.url(), text("property").parse().unwrap(), SecretString::from(token.clone()));
+        let sim = deployment.sim.url().to_owned();
+        let house = Self { deployment, pms, token, sim, http: reqwest::Client::new() };
+        house.pms.send(reqwest::Method::PUT, "policy", None, Some(br#"{"retry_cap_s":1}"#.to_vec())).await.ok();
+        house
+    }
+
+    async fn sim_get(&self, path: &str) -> Value {
+        self.http.get(format!("{}{path}", self.sim)).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// The vendor takes so long over the next code.
+    async fn slow_add(&self, ms: u64) {
+        let order = json!({ "verb": "keyboardPwd/add", "kind": "latency", "ms": ms, "remaining": 1 });
+        let answer = self.http.post(format!("{}/sim/faults", self.sim)).json(&order).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    }
+
+    /// Calls of a verb so far.
+    async fn calls(&self, verb: &str) -> u64 {
+        self.sim_get("/sim/stats").await["calls"][verb].as_u64().unwrap_or(0)
+    }
+
+    /// Starts an issue and returns when the vendor has begun to work on it.
+    async fn issue_under_way(&self, reservation: &str, room: &str, key: &str) -> Answer {
+        let before = self.calls("keyboardPwd/add").await;
+        self.slow_add(1_500).await;
+        let answer = self.pms.post_as("stays", key, stay(reservation, room)).await.expect(202);
+        until("the vendor is at it", Duration::from_secs(20), || async {
+            let now = self.calls("keyboardPwd/add").await;
+            if now > before { Ok(()) } else { Err(now) }
+        })
+        .await;
+        answer
+    }
+
+    /// The stay is active, and each of its credentials stands in its lock exactly once.
+    async fn recovered(&self, reservation: &str) {
+        let stay = self.pms.phase(reservation, "active").await;
+        let credentials = stay["keys"][0]["credentials"].as_array().unwrap();
+        let standing = self.sim_get("/sim/credentials").await;
+        for credential in credentials {
+            let name = credential["id"].as_str().unwrap().replace("cred_", "lis-");
+            let found = standing.as_array().unwrap().iter().filter(|code| code["name"] == name.as_str()).count();
+            assert_eq!(found, 1, "{name} in {standing:#}");
+        }
+    }
+
+    /// Ends everything and removes its folder.
+    async fn close(self) {
+        let end = move || {
+            let root = self.deployment.stack.root().to_owned();
+            assert_eq!(self.deployment.stop().unwrap(), Vec::<String>::new(), "ends by itself");
+            wipe(&root).unwrap();
+        };
+        spawn_blocking(end).await.unwrap();
+    }
+
+    async fn blocking<T: Send + 'static>(mut self, act: impl FnOnce(&mut Deployment) -> T + Send + 'static) -> Self {
+        let (deployment, _) = spawn_blocking(move || {
+            let done = act(&mut self.deployment);
+            (self, done)
+        })
+        .await
+        .unwrap();
+        deployment
+    }
+}
+
+fn stay(reservation: &str, room: &str) -> Value {
+    // The minute is fixed so that a repeat has the same body.
+    let now = jiff::Timestamp::now().round(jiff::Unit::Hour).unwrap();
+    let until = now + jiff::SignedDuration::from_hours(30);
+    json!({ "reservation": reservation, "room": room, "from": now.to_string(), "until": until.to_string() })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_die_and_nothing_is_lost_or_doubled() {
+    let house = House::open().await;
+
+    house.issue_under_way("W1", "101", "w1").await;
+    let house = house
+        .blocking(|d| {
+            d.worker.kill9().unwrap();
+            d.worker.restart().unwrap();
+        })
+        .await;
+    house.recovered("W1").await;
+
+    let first = house.issue_under_way("A1", "102", "a1").await;
+    let house = house
+        .blocking(|d| {
+            d.api.kill9().unwrap();
+            d.api.restart().unwrap();
+        })
+        .await;
+    house.recovered("A1").await;
+    let again = house.pms.post_as("stays", "a1", stay("A1", "102")).await.ok();
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(again.body["id"], first.body["id"]);
+
+    house.issue_under_way("T1", "103", "t1").await;
+    let house = house
+        .blocking(|d| {
+            d.stack.kill9(Part::Temporal).unwrap();
+            d.stack.restart(Part::Temporal).unwrap();
+        })
+        .await;
+    house.recovered("T1").await;
+
+    house.issue_under_way("P1", "104", "p1").await;
+    let house = house
+        .blocking(|d| {
+            d.stack.kill9(Part::Postgres).unwrap();
+            d.stack.restart(Part::Postgres).unwrap();
+        })
+        .await;
+    house.recovered("P1").await;
+
+    // Accepted while the engine is away: nothing is lost, and it is delivered when the engine is back.
+    let house = house.blocking(|d| d.stack.kill9(Part::Temporal).unwrap()).await;
+    house.pms.post("stays", stay("D1", "105")).await.expect(202);
+    let house = house.blocking(|d| d.stack.restart(Part::Temporal).unwrap()).await;
+    house.recovered("D1").await;
+
+    for reservation in ["W1", "A1", "T1", "P1", "D1"] {
+        house.pms.verb(reservation, "check-out", json!({})).await.ok();
+        house.pms.phase(reservation, "ended").await;
+    }
+    assert_eq!(house.sim_get("/sim/credentials").await, json!([]));
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r_lock_03_no_secret_and_no_guest_data_is_left_anywhere() {
+    let house = House::open().await;
+    let (pin, phone) = ("507184629", "+351912345678");
+    let mut body = stay("CANARY-7", "106");
+    body["pin"] = json!(pin);
+    house.pms.post("stays?wait=20", body.clone()).await.expect(201);
+    let key = house.pms.stay("CANARY-7").await["keys"][0]["id"].as_str().unwrap().to_owned();
+    let shown = house.pms.post(&format!("stays/CANARY-7/keys/{key}/reveal"), json!({})).await.expect(200);
+    assert_eq!(shown.body["pin"], pin);
+    body["phone"] = json!(phone);
+    house.pms.post("stays", body).await.expect(400);
+    house.slow_add(1).await;
+    house.pms.verb("CANARY-7", "room-move", json!({ "room": "107" })).await.ok();
+    house.pms.verb("CANARY-7", "suspend", json!({})).await.ok();
+
+    let secret = house.token.split('_').nth(3).unwrap().to_owned();
+    let canaries = [
+        ("the PIN", pin.to_owned()),
+        ("the phone number", phone[1..].to_owned()),
+        ("the API key's secret", secret),
+        ("the vendor's client secret", lock_sim::ttlock::DEFAULT_CLIENT_SECRET.to_owned()),
+        ("the vendor's password", lock_sim::ttlock::DEFAULT_PASSWORD_MD5.to_owned()),
+    ];
+    let mut places = vec![("the database", dump(house.deployment.stack.database_url()).await)];
+    let root = house.deployment.stack.root().to_owned();
+    let house = house.blocking(|d| d.stack.stop_part(Part::Temporal).unwrap()).await;
+    places.push(("Temporal's store", read_all(&root, "temporal.sqlite")));
+    places.push(("the logs", read_all(&root.join("logs"), "")));
+    house.close().await;
+    // What may be found is found: so the search works.
+    assert!(holds(&places[0].1, "CANARY-7") && holds(&places[1].1, "CANARY-7"));
+    assert!(!places[2].1.is_empty());
+    for (place, bytes) in &places {
+        for (what, canary) in &canaries {
+            assert!(!holds(bytes, canary) && !holds(bytes, &hex::encode(canary)), "{what} stands in {place}");
+        }
+    }
+}
+
+fn holds(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+/// Every row of every table as text.
+async fn dump(url: &str) -> Vec<u8> {
+    let mut db = PgConnection::connect(url).await.unwrap();
+    let tables = sqlx::query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetch_all(&mut db).await.unwrap();
+    let mut bytes = Vec::new();
+    for table in tables {
+        let sql = format!("SELECT t::text AS row FROM {} t", table.get::<String, _>(0));
+        for row in sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(&mut db).await.unwrap() {
+            bytes.extend(row.get::<String, _>("row").into_bytes());
+            bytes.push(b'\n');
+        }
+    }
+    bytes
+}
+
+/// Every file of a folder whose name starts so.
+fn read_all(folder: &std::path::Path, start: &str) -> Vec<u8> {
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let named = files.filter(|path| path.is_file() && path.file_name().unwrap().to_string_lossy().starts_with(start));
+    named.flat_map(|path| std::fs::read(path).unwrap()).collect()
+}
