@@ -36,22 +36,32 @@ pub enum LocalKmsError {
 pub struct LocalFileKms(Key);
 
 impl LocalFileKms {
-    /// Opens the root key in a folder, and makes both on the first start. Blocks on the file system.
+    /// Opens the root key in a folder, and makes both on the first start; a folder that exists and is empty is closed to others then.
+    /// Blocks on the file system.
     pub fn open(folder: &Path) -> Result<Self, LocalKmsError> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let path = folder.join(FILE);
         if !path.try_exists()? {
+            // An empty folder can only have been made for this; any other may be somebody else's as well.
+            if fs::read_dir(folder)?.next().is_none() {
+                fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+            }
+            closed_to_others(folder)?;
             create(folder, &path)?;
         }
-        for guarded in [folder, path.as_path()] {
-            if fs::metadata(guarded)?.permissions().mode() & 0o077 != 0 {
-                return Err(LocalKmsError::Mode);
-            }
-        }
+        closed_to_others(folder)?;
+        closed_to_others(&path)?;
         let mut bytes = Zeroizing::new(Vec::with_capacity(64));
         File::open(&path)?.take(64).read_to_end(&mut bytes)?;
         let root: &[u8; 32] = bytes.as_slice().try_into().map_err(|_| LocalKmsError::Damaged)?;
         Ok(Self(Key::new(1, root)))
+    }
+}
+
+fn closed_to_others(path: &Path) -> Result<(), LocalKmsError> {
+    match fs::metadata(path)?.permissions().mode() & 0o077 {
+        0 => Ok(()),
+        _ => Err(LocalKmsError::Mode),
     }
 }
 
@@ -136,6 +146,20 @@ mod tests {
         assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(LocalFileKms::open(&folder), Err(LocalKmsError::Mode)));
+    }
+
+    #[test]
+    fn an_empty_folder_is_closed_and_a_shared_one_refused() {
+        let dir = TempDir::new();
+        let (empty, shared) = (dir.path().join("empty"), dir.path().join("shared"));
+        for folder in [&empty, &shared] {
+            fs::create_dir(folder).unwrap();
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        fs::write(shared.join("other"), "x").unwrap();
+        LocalFileKms::open(&empty).unwrap();
+        assert_eq!(fs::metadata(&empty).unwrap().permissions().mode() & 0o777, 0o700);
+        assert!(matches!(LocalFileKms::open(&shared), Err(LocalKmsError::Mode)));
     }
 
     #[test]
