@@ -7,7 +7,13 @@ use sqlx::{AssertSqlSafe, Executor};
 async fn r_lock_17_append_only_tables_refuse_every_change() {
     let db = TestDb::new().await;
     let tenant = fill(&db).await.tenant;
-    for table in ["lock_audit", "key_credential_attempts"] {
+    // What the application may only add to.
+    let sql = "SELECT c.relname::text FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
+               AND has_table_privilege('lock_app_rw', c.oid, 'INSERT') AND NOT has_table_privilege('lock_app_rw', c.oid, 'UPDATE')
+               ORDER BY 1";
+    let tables: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut db.superuser().await).await.unwrap();
+    assert_eq!(tables, ["key_credential_attempts", "lock_audit"]);
+    for table in tables {
         for change in [
             format!("UPDATE {table} SET at = at"),
             format!("DELETE FROM {table}"),

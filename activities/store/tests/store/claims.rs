@@ -5,8 +5,8 @@ use crate::{
     world::{World, fresh, noon, reservation, window},
 };
 use futures::future::join_all;
-use lock_domain::ids::*;
-use lock_store::StoreError;
+use lock_domain::{command::Verb, ids::*};
+use lock_store::{CommandStatus, StoreError};
 use sqlx::Row;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -96,4 +96,29 @@ async fn a_room_is_free_outside_the_window_in_the_other_hotel_and_after_release(
     .await
     .unwrap();
     assert_eq!(row.get::<i64, _>("live"), 3);
+}
+
+#[tokio::test]
+async fn a_left_room_is_given_up_once_its_command_has_a_verdict() {
+    let db = TestDb::new().await;
+    let world = World::new(&db).await;
+    let stay = world.stay("R-1").await;
+    let begun = world.accepted(stay, "R-1", Verb::CheckOut).await;
+    let moving = world.accepted(stay, "R-1", Verb::Suspend).await;
+    let (property, [room, next]) = (world.property, world.rooms);
+    let mut tx = world.tx().await;
+    tx.claim_room(property, room, stay, window(0, 24), begun.id).await.unwrap();
+    tx.settle_command(begun.id, CommandStatus::Done, None, noon()).await.unwrap();
+    tx.claim_room(property, next, stay, window(0, 24), moving.id).await.unwrap();
+    // The workflow does not know of the move yet, and keeps both rooms.
+    assert_eq!(tx.release_left_rooms(stay, &[world.doors[0], world.doors[2]]).await.unwrap(), 0);
+    assert_eq!(tx.release_left_rooms(stay, &world.doors).await.unwrap(), 0);
+    // It has moved.
+    tx.settle_command(moving.id, CommandStatus::Done, None, noon()).await.unwrap();
+    assert_eq!(tx.release_left_rooms(stay, &[world.doors[1], world.doors[2]]).await.unwrap(), 1);
+    let other = world.new_stay("R-2");
+    tx.insert_stay(&other).await.unwrap();
+    tx.claim_room(property, room, other.id, window(0, 24), fresh!(CommandId)).await.unwrap();
+    let taken = tx.claim_room(property, next, other.id, window(0, 24), fresh!(CommandId)).await;
+    assert!(matches!(taken, Err(StoreError::RoomTaken { reservation: Some(r) }) if r == reservation("R-1")));
 }
