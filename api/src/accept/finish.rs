@@ -1,0 +1,117 @@
+//! After tx 1: delivery to the workflow, and the answer.
+
+use super::{Ask, Planned, answer, undo};
+use crate::{
+    engine::{EngineError, Submission, Target},
+    failure,
+    problem::Problem,
+    state::AppState,
+    view,
+};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use lock_domain::{
+    Timestamp,
+    problem::Code,
+    stay::{StayPhase, Verdict},
+};
+use lock_store::Property;
+
+/// Delivers an accepted command and answers. From here on nothing can take the acceptance back but a refusal by the workflow.
+pub(super) async fn deliver(
+    state: &AppState,
+    ask: &Ask,
+    property: &Property,
+    planned: Planned,
+) -> Result<Response, Problem> {
+    let sent = state.engine().submit(planned.target.clone(), planned.command.clone(), ask.wait).await;
+    let finished = match sent {
+        Ok(Submission::Accepted) => delivered(state, &planned).await.map(|()| None),
+        Ok(Submission::Settled(verdict)) => settled(state, ask, property, &planned, verdict).await.map(Some),
+        Ok(Submission::Refused(code)) => refused(state, ask, property, &planned, code).await.map(Some),
+        Err(EngineError::NotRunning) => gone(state, ask, property, &planned).await,
+        Err(error) => {
+            tracing::warn!(operation = %planned.command.id, %error, "left to the dispatcher");
+            Ok(None)
+        }
+    };
+    match finished {
+        Ok(Some(response)) => Ok(response),
+        Ok(None) => Ok(answer(StatusCode::ACCEPTED, &planned.body)),
+        // Accepted is accepted; what could not be noted now is noted by the workflow and the dispatcher.
+        Err(problem) if problem.code.status() >= 500 => Ok(answer(StatusCode::ACCEPTED, &planned.body)),
+        Err(problem) => Err(problem),
+    }
+}
+
+async fn delivered(state: &AppState, planned: &Planned) -> Result<(), Problem> {
+    let mut tx = state.store().tenant(planned.id.tenant).await.map_err(failure::store)?;
+    tx.mark_delivered(planned.command.id, Timestamp::now()).await.map_err(failure::store)?;
+    tx.commit().await.map_err(failure::store)
+}
+
+/// The verdict, which stands in the record already.
+async fn settled(
+    state: &AppState,
+    ask: &Ask,
+    property: &Property,
+    planned: &Planned,
+    verdict: Verdict,
+) -> Result<Response, Problem> {
+    let mut tx = state.store().tenant(planned.id.tenant).await.map_err(failure::store)?;
+    tx.mark_delivered(planned.command.id, Timestamp::now()).await.map_err(failure::store)?;
+    if let Verdict::Failed(code) = verdict {
+        let problem = Problem::from(code).of(planned.command.id);
+        keep(&mut tx, ask, &problem).await?;
+        tx.commit().await.map_err(failure::store)?;
+        return Ok(problem.into_response());
+    }
+    let row = tx.command(planned.command.id).await.map_err(failure::store)?;
+    let body = view::load(&mut tx, property, planned.id.stay, row.as_ref(), planned.times).await?;
+    let status = if matches!(planned.target, Target::Begin(_)) { StatusCode::CREATED } else { StatusCode::OK };
+    let value = serde_json::to_value(&body).map_err(Problem::internal)?;
+    tx.idempotency_finish(ask.scope(), status.as_u16(), &value).await.map_err(failure::store)?;
+    tx.commit().await.map_err(failure::store)?;
+    Ok(answer(status, &body))
+}
+
+/// The workflow refused: nothing was done, and nothing stays claimed.
+async fn refused(
+    state: &AppState,
+    ask: &Ask,
+    property: &Property,
+    planned: &Planned,
+    code: Code,
+) -> Result<Response, Problem> {
+    let mut tx = state.store().tenant(planned.id.tenant).await.map_err(failure::store)?;
+    let at = Timestamp::now();
+    let problem = Problem::from(code).of(planned.command.id);
+    keep(&mut tx, ask, &problem).await?;
+    undo::undo(&mut tx, property, planned, code, (property.clock.now(at), at)).await?;
+    tx.commit().await.map_err(failure::store)?;
+    Ok(problem.into_response())
+}
+
+/// The stay's workflow is not running: over since tx 1, or not begun because its own command waits for the dispatcher.
+async fn gone(
+    state: &AppState,
+    ask: &Ask,
+    property: &Property,
+    planned: &Planned,
+) -> Result<Option<Response>, Problem> {
+    let mut tx = state.store().tenant(planned.id.tenant).await.map_err(failure::store)?;
+    let stay = tx.stay_by_id(planned.id.stay).await.map_err(failure::store)?;
+    drop(tx);
+    match stay {
+        Some(stay) if stay.phase == StayPhase::Ended => {
+            refused(state, ask, property, planned, Code::StayEnded).await.map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+async fn keep(tx: &mut lock_store::TenantTx<'_>, ask: &Ask, problem: &Problem) -> Result<(), Problem> {
+    let value = serde_json::to_value(problem).map_err(Problem::internal)?;
+    let status = problem.code.status();
+    tx.idempotency_finish(ask.scope(), status, &value).await.map_err(failure::store)
+}

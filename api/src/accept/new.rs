@@ -1,0 +1,187 @@
+//! Tx 1 of a new stay: room claims, stay row, keys with PINs.
+
+use super::{Context, Planned, Undo, accepted};
+use crate::{
+    dto::NewStay,
+    engine::Target,
+    failure, intent,
+    pins::Pool,
+    problem::Problem,
+    view::{self, StayParts},
+};
+use lock_domain::{
+    command::{NewKey, Verb, VerbKind},
+    ids::{CommandId, DoorId, KeyId, PropertyId, RoomId, StayId},
+    problem::Code,
+    stay::{Stay, StayRef, Wish, allowed},
+    window::Window,
+};
+use lock_store::{KeyRow, Room, StayRow, StoreError, TenantTx};
+use lock_workflows::StayStart;
+use uuid::Uuid;
+
+pub(super) async fn plan(context: &Context<'_>, tx: &mut TenantTx<'_>, asked: NewStay) -> Result<Planned, Problem> {
+    let property = context.property;
+    let (window, times) = intent::window((&asked).into(), &view::zone(property), context.now, None)?;
+    let count = intent::key_count(asked.guests, asked.keys, &property.policy)?;
+    intent::chosen_pin(asked.pin.as_ref(), count)?;
+    let rooms = rooms(tx, property.id, &asked.room, &asked.additional_rooms).await?;
+    if let Some(other) = tx.stay(property.id, &asked.reservation).await.map_err(failure::store)? {
+        let code = allowed(VerbKind::New, other.phase).err().unwrap_or(Code::StayExists);
+        let detail = match code {
+            Code::StayEnded => format!("the stay {} is over; use another reservation reference", other.reservation),
+            _ => format!("the stay {} is {}", other.reservation, other.phase.name()),
+        };
+        return Err(Problem::field(code, "reservation", detail));
+    }
+    let id = StayRef {
+        tenant: context.ask.key.tenant,
+        property: property.id,
+        reservation: asked.reservation.clone(),
+        stay: StayId::from_uuid(Uuid::now_v7()),
+    };
+    let doors = doors(tx, property.id, &rooms).await?;
+    let keys: Vec<NewKey> = (0..count).map(|holder| NewKey { id: KeyId::from_uuid(Uuid::now_v7()), holder }).collect();
+    let verb = Verb::New { window, room: rooms[0].id, doors, keys: keys.clone() };
+    let command = context.command(verb);
+    let stay = Stay::begin(id.clone(), property.policy.clone(), &command)?;
+    let at = lock_store::to_stored(context.at);
+    let row = StayRow {
+        id: id.stay,
+        property: property.id,
+        reservation: id.reservation.clone(),
+        window,
+        room: rooms[0].id,
+        phase: stay.phase(context.now),
+        cause: None,
+        suspended: false,
+        needs_attention: false,
+        attention_code: None,
+        next_deadline: Some(stay.issue_at().max(context.now)),
+        created_at: at,
+        updated_at: at,
+    };
+    let new = lock_store::NewStay {
+        id: row.id,
+        property: row.property,
+        reservation: row.reservation.clone(),
+        window,
+        room: row.room,
+        phase: row.phase,
+        next_deadline: row.next_deadline,
+        at: context.at,
+    };
+    tx.insert_stay(&new).await.map_err(failure::store)?;
+    claim(tx, property.id, &rooms, id.stay, window, command.id).await?;
+    let pool = Pool { tenant: id.tenant, property: property.id, digits: property.policy.pin_digits };
+    for key in &keys {
+        let drawn = pool.draw(context.state, *key, asked.pin.as_ref()).await?;
+        pool.enter(context.state, tx, id.stay, drawn, (context.now, context.at)).await?;
+    }
+    let key_rows: Vec<KeyRow> = keys.iter().map(|key| key_row(*key, id.stay, at)).collect();
+    let body = view::stay(StayParts {
+        property,
+        stay: &row,
+        room: &rooms[0],
+        keys: &key_rows,
+        credentials: &[],
+        operation: Some(view::operation(&accepted(context, &id, &command))),
+        times,
+    });
+    let start = StayStart {
+        id: id.clone(),
+        policy: property.policy.clone(),
+        command: command.clone(),
+        vendor: property.vendor.clone(),
+        carried: None,
+    };
+    let undo = Undo { keys: keys.iter().map(|k| k.id).collect(), keep: None, window: None, stay: true };
+    let counted = rooms[0].id.as_uuid();
+    Ok(Planned { id, command, target: Target::Begin(Box::new(start)), undo, body, times, counted })
+}
+
+pub(super) fn key_row(key: NewKey, stay: StayId, at: lock_domain::Timestamp) -> KeyRow {
+    KeyRow {
+        id: key.id,
+        stay,
+        holder: key.holder,
+        wish: Wish::Wanted,
+        superseded_by: None,
+        revealed_at: None,
+        revealed_by: None,
+        created_at: at,
+    }
+}
+
+/// The rooms that a request names by id or number, the guest's own first.
+pub(super) async fn rooms(
+    tx: &mut TenantTx<'_>,
+    property: PropertyId,
+    own: &str,
+    additional: &[String],
+) -> Result<Vec<Room>, Problem> {
+    if additional.len() > intent::MOST_ROOMS {
+        let detail = format!("at most {} additional rooms", intent::MOST_ROOMS);
+        return Err(Problem::field(Code::InvalidField, "additional_rooms", detail));
+    }
+    let mut found: Vec<Room> = Vec::with_capacity(1 + additional.len());
+    let fields = std::iter::once("room".to_owned()).chain((0..).map(|n| format!("additional_rooms[{n}]")));
+    for (text, field) in std::iter::once(own).chain(additional.iter().map(String::as_str)).zip(fields) {
+        let named = room(tx, property, text).await;
+        let room = named.map_err(|problem| Problem { field: Some(field.clone()), ..problem })?;
+        if found.iter().any(|other| other.id == room.id) {
+            return Err(Problem::field(Code::InvalidField, field, format!("room {} is named twice", room.number)));
+        }
+        found.push(room);
+    }
+    Ok(found)
+}
+
+/// A room by its id or number.
+pub(crate) async fn room(tx: &mut TenantTx<'_>, property: PropertyId, text: &str) -> Result<Room, Problem> {
+    let found = match text.parse::<RoomId>() {
+        Ok(id) => tx.room(property, id).await,
+        // PostgreSQL's text can't hold a zero byte.
+        Err(_) if (1..=32).contains(&text.len()) && !text.contains('\0') => tx.room_by_number(property, text).await,
+        Err(_) => Ok(None),
+    };
+    let shown: String = text.chars().filter(|c| !c.is_control()).take(40).collect();
+    let unknown = || Problem::field(Code::RoomUnknown, "room", format!("the property has no room {shown}"));
+    found.map_err(failure::store)?.ok_or_else(unknown)
+}
+
+/// Every door that a key for these rooms opens.
+pub(super) async fn doors(tx: &mut TenantTx<'_>, property: PropertyId, rooms: &[Room]) -> Result<Vec<DoorId>, Problem> {
+    let mut doors = Vec::new();
+    for room in rooms {
+        let own = tx.doors_for_room(property, room.id).await.map_err(failure::store)?;
+        if !own.iter().any(|door| door.room == Some(room.id)) {
+            let detail = format!("room {} has no door with a lock", room.number);
+            return Err(Problem::field(Code::RoomUnknown, "room", detail));
+        }
+        doors.extend(own.into_iter().map(|door| door.id).filter(|door| !doors.contains(door)).collect::<Vec<_>>());
+    }
+    Ok(doors)
+}
+
+/// Claims rooms, in one order for everybody, so that two claimants can't wait for each other.
+pub(super) async fn claim(
+    tx: &mut TenantTx<'_>,
+    property: PropertyId,
+    rooms: &[Room],
+    stay: StayId,
+    window: Window,
+    command: CommandId,
+) -> Result<(), Problem> {
+    let mut ordered: Vec<&Room> = rooms.iter().collect();
+    ordered.sort_by_key(|room| room.id);
+    for room in ordered {
+        tx.claim_room(property, room.id, stay, window, command).await.map_err(|error| match error {
+            StoreError::RoomTaken { reservation } => {
+                failure::room_taken(&format!("room {}", room.number), reservation.as_ref())
+            }
+            other => failure::store(other),
+        })?;
+    }
+    Ok(())
+}

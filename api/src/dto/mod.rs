@@ -1,0 +1,11 @@
+//! What goes over the wire: bodies of requests and answers, each with its schema.
+//!
+//! They must not know how anything is stored or decided. Fields are only added; a request refuses fields that it doesn't know.
+
+mod property;
+mod request;
+mod stay;
+
+pub use property::*;
+pub use request::*;
+pub use stay::*;

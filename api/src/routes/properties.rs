@@ -1,0 +1,140 @@
+//! Properties, their rooms and their policies.
+
+use super::{Page, limit};
+use crate::{
+    auth::{self, Allowed},
+    cursor,
+    dto::{PropertyBody, PropertyPage, RoomPage},
+    extract::{Asked, Json, Param},
+    failure, idempotency,
+    once::{self, First},
+    problem::{Problem, ProblemBody},
+    scope::{PolicyWrite, StaysRead},
+    state::AppState,
+    view,
+};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, StatusCode};
+use lock_domain::{Timestamp, ids::PropertyId, policy::StayPolicy, problem::Code};
+use lock_store::IdempotencyScope;
+
+/// List properties
+///
+/// Those that the API key may touch.
+#[utoipa::path(
+    get, path = "/v1/properties", tag = "Properties", params(Page),
+    responses(
+        (status = 200, description = "A page", body = PropertyPage),
+        (status = "4XX", description = "Refused", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["stays:read"]))
+)]
+pub(crate) async fn list(
+    State(state): State<AppState>,
+    allowed: Allowed<StaysRead>,
+    Asked(page): Asked<Page>,
+) -> Result<axum::Json<PropertyPage>, Problem> {
+    let limit = limit(page.limit)?;
+    let after: Option<PropertyId> = page.cursor.as_deref().map(|c| cursor::decode("properties", c)).transpose()?;
+    let mut tx = state.store().tenant(allowed.key.tenant).await.map_err(failure::store)?;
+    let mut rows = tx.properties(after, limit + 1).await.map_err(failure::store)?;
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let next_cursor = rows.last().filter(|_| more).map(|row| cursor::encode("properties", row.id));
+    let seen = rows.iter().filter(|row| allowed.key.may_touch(row.id));
+    Ok(axum::Json(PropertyPage { properties: seen.map(view::property).collect(), next_cursor }))
+}
+
+/// Read a property
+#[utoipa::path(
+    get, path = "/v1/properties/{property}", tag = "Properties",
+    params(("property" = String, Path, description = "The property's id")),
+    responses(
+        (status = 200, description = "The property", body = PropertyBody),
+        (status = "4XX", description = "Refused", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["stays:read"]))
+)]
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    allowed: Allowed<StaysRead>,
+    Param(property): Param<String>,
+) -> Result<axum::Json<PropertyBody>, Problem> {
+    let mut tx = state.store().tenant(allowed.key.tenant).await.map_err(failure::store)?;
+    let property = auth::property(&mut tx, &allowed.key, &property).await?;
+    Ok(axum::Json(view::property(&property)))
+}
+
+/// List rooms
+///
+/// In the order of their numbers as text.
+#[utoipa::path(
+    get, path = "/v1/properties/{property}/rooms", tag = "Properties",
+    params(("property" = String, Path, description = "The property's id"), Page),
+    responses(
+        (status = 200, description = "A page", body = RoomPage),
+        (status = "4XX", description = "Refused", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["stays:read"]))
+)]
+pub(crate) async fn rooms(
+    State(state): State<AppState>,
+    allowed: Allowed<StaysRead>,
+    Param(property): Param<String>,
+    Asked(page): Asked<Page>,
+) -> Result<axum::Json<RoomPage>, Problem> {
+    let limit = limit(page.limit)?;
+    let after: Option<String> = page.cursor.as_deref().map(|c| cursor::decode("rooms", c)).transpose()?;
+    let mut tx = state.store().tenant(allowed.key.tenant).await.map_err(failure::store)?;
+    let property = auth::property(&mut tx, &allowed.key, &property).await?;
+    let mut rows = tx.rooms(property.id, after.as_deref(), limit + 1).await.map_err(failure::store)?;
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let next_cursor = rows.last().filter(|_| more).map(|row| cursor::encode("rooms", &row.room.number));
+    Ok(axum::Json(RoomPage { rooms: rows.iter().map(|row| view::room_body(&row.room)).collect(), next_cursor }))
+}
+
+/// Replace a property's policy
+///
+/// Fields that are left out get their defaults. Stays that have begun keep the policy that they began with.
+#[utoipa::path(
+    put, path = "/v1/properties/{property}/policy", tag = "Properties",
+    params(
+        ("property" = String, Path, description = "The property's id"),
+        ("Idempotency-Key" = String, Header, description = "1 to 128 visible characters, new for each new request"),
+    ),
+    request_body = StayPolicy,
+    responses(
+        (status = 200, description = "The property", body = PropertyBody),
+        (status = "4XX", description = "Refused", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["policy:write"]))
+)]
+pub(crate) async fn policy(
+    State(state): State<AppState>,
+    allowed: Allowed<PolicyWrite>,
+    Param(property): Param<String>,
+    headers: HeaderMap,
+    body: Json<StayPolicy>,
+) -> Result<Response, Problem> {
+    let key = idempotency::key(&headers)?;
+    let route = "PUT /v1/properties/{property}/policy";
+    let scope = IdempotencyScope { client: allowed.key.id, route, key: &key };
+    let bad = |e: lock_domain::policy::PolicyError| Problem::field(Code::InvalidField, e.field, e.to_string());
+    body.value.check().map_err(bad)?;
+    let mut tx = state.store().tenant(allowed.key.tenant).await.map_err(failure::store)?;
+    let mut property = auth::property(&mut tx, &allowed.key, &property).await?;
+    if let First::No { status, body } = once::begin(&mut tx, scope, &body.hash, Timestamp::now()).await? {
+        return once::replay(status, body);
+    }
+    tx.set_policy(property.id, &body.value).await.map_err(failure::store)?;
+    property.policy = body.value;
+    let answer = view::property(&property);
+    let value = serde_json::to_value(&answer).map_err(Problem::internal)?;
+    tx.idempotency_finish(scope, StatusCode::OK.as_u16(), &value).await.map_err(failure::store)?;
+    tx.commit().await.map_err(failure::store)?;
+    Ok(axum::Json(answer).into_response())
+}

@@ -1,0 +1,51 @@
+//! What an API key may do. A handler names its scope in a type, so that no handler can forget to ask.
+
+use std::fmt;
+
+macro_rules! scopes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        /// A scope of an API key. Append only: the texts are stored with keys.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Scope { $($(#[$doc])* $name,)* }
+
+        impl Scope {
+            /// Every scope.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The scope's text, as stored and as in the API's description.
+            pub const fn text(self) -> &'static str { match self { $(Self::$name => $text,)* } }
+        }
+
+        $($(#[$doc])* #[derive(Debug, Clone, Copy)] pub struct $name;
+        impl Permission for $name { const NEEDS: Option<Scope> = Some(Scope::$name); })*
+    };
+}
+
+/// A permission as a type: [`crate::auth::Allowed`] grants it or refuses the request.
+pub trait Permission: Send + Sync + 'static {
+    /// The scope that it takes; `None` is any valid key.
+    const NEEDS: Option<Scope>;
+}
+
+scopes! {
+    /// See properties, rooms, stays, operations and timelines.
+    StaysRead = "stays:read";
+    /// Make stays and change them.
+    StaysWrite = "stays:write";
+    /// See a PIN, once.
+    PinsReveal = "pins:reveal";
+    /// Read the tenant's event log.
+    EventsRead = "events:read";
+    /// Change a property's policy.
+    PolicyWrite = "policy:write";
+    /// Move a sandbox property's clock.
+    ClockWrite = "clock:write";
+    /// Decode workflow histories.
+    HistoriesRead = "histories:read";
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}

@@ -1,0 +1,68 @@
+//! Serving, and stopping in order.
+
+use crate::{router::build, state::AppState};
+use lock_domain::Timestamp;
+use std::{io, time::Duration};
+use tokio::{net::TcpListener, sync::oneshot};
+
+const SWEEP: Duration = Duration::from_secs(60);
+const FORGET_AT_ONCE: u32 = 1_000;
+
+/// Serves until `shutdown` is done. Then `/readyz` says no, no new connection is taken, and requests under way get
+/// [`crate::Config::drain`] to finish.
+pub async fn serve(
+    listener: TcpListener,
+    state: AppState,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let (stopping, stopped) = oneshot::channel();
+    let drain = state.config().drain;
+    let sweeper = tokio::spawn(sweep(state.clone()));
+    let draining = state.clone();
+    let signal = async move {
+        shutdown.await;
+        draining.drain();
+        tracing::info!("draining");
+        let _ = stopping.send(());
+    };
+    let server = axum::serve(listener, build(state)).with_graceful_shutdown(signal);
+    let too_long = async {
+        // A sender that is dropped means that the server has ended by itself.
+        if stopped.await.is_ok() {
+            tokio::time::sleep(drain).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    let result = tokio::select! {
+        result = server => result,
+        () = too_long => {
+            tracing::warn!("some requests did not finish in time");
+            Ok(())
+        }
+    };
+    sweeper.abort();
+    result
+}
+
+/// Forgets full shares, and answers whose time is over.
+async fn sweep(state: AppState) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        state.limits().sweep();
+        if let Err(error) = forget(&state).await {
+            tracing::warn!(%error, "old answers could not be forgotten");
+        }
+    }
+}
+
+async fn forget(state: &AppState) -> Result<(), lock_store::StoreError> {
+    for tenant in state.store().tenants().await? {
+        let mut tx = state.store().tenant(tenant.id).await?;
+        tx.idempotency_sweep(Timestamp::now(), FORGET_AT_ONCE).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
