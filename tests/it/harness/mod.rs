@@ -9,5 +9,5 @@ mod until;
 
 pub use client::{Answer, Client};
 pub use hotel::Hotel;
-pub use shared::{Shared, shared};
+pub use shared::shared;
 pub use until::until;

@@ -53,6 +53,9 @@ impl Shared {
 
 fn start() -> Shared {
     let _ = rustls::crypto::ring::default_provider().install_default();
+    if std::env::var_os("LOCK_LOG").is_some() {
+        std::mem::forget(lock_telemetry::init("tests", None));
+    }
     let project = Project::find().unwrap();
     let stack = Stack::start(StackOptions::for_tests(&project)).unwrap();
     let app_url = stack.database_url_as("lock_app_rw", stack.app_password()).unwrap();
@@ -62,6 +65,7 @@ fn start() -> Shared {
     let setup = tokio::runtime::Runtime::new().unwrap();
     let password = stack.app_password().to_owned().into();
     setup.block_on(lock_store::migrate(stack.database_url(), &password)).unwrap();
+    setup.block_on(lock_store::create_tenant(stack.database_url(), lock_kms::SYSTEM_TENANT, "system")).unwrap();
     let worker = worker_config(&stack, &app_url, &kms_dir);
     let worker_metrics = start_worker(worker, stopped.clone());
     let api = start_api(&stack, &app_url, &kms_dir, stopped);
