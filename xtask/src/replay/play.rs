@@ -132,16 +132,15 @@ async fn run_hours(
     let started = Instant::now();
     let first = hours.keys().next().copied().unwrap_or(schedule.closes);
     let steps = hours.len() + schedule.events.len();
-    let mut last_in_house = 0;
     for (hour, chains) in hours {
         if let Some(speed) = speed {
             pace(calendar.instant(hour).duration_since(calendar.instant(first)).as_secs_f64(), speed, started).await;
         }
         stage.api.move_clock(calendar.instant(hour)).await?;
-        last_in_house = in_house.range(..=hour).next_back().map_or(0, |(_, count)| *count);
+        let in_house = in_house.range(..=hour).next_back().map_or(0, |(_, count)| *count);
         // The midnight at which the play closes belongs to the day that it ends.
         let shown = if hour == schedule.closes { hour.saturating_sub(1.second()) } else { hour };
-        display.at(shown.date(), shown.hour(), stage.results().0, last_in_house);
+        display.at(shown.date(), shown.hour(), stage.results().0, in_house);
         let mut acting = JoinSet::new();
         for (index, events) in chains {
             let (stage, permits) = (stage.clone(), permits.clone());
@@ -159,7 +158,7 @@ async fn run_hours(
             display.done(u64::try_from(done??).unwrap_or(0));
         }
     }
-    display.finish(stage.results().0, last_in_house);
+    display.finish(stage.results().0);
     Ok(steps)
 }
 

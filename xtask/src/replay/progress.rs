@@ -47,6 +47,7 @@ pub struct Display {
     bar: Option<ProgressBar>,
     day: Option<Date>,
     day_began: Counts,
+    in_house: u32,
     started: Instant,
 }
 
@@ -61,15 +62,15 @@ impl Display {
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
-        Self { bar, day: None, day_began: Counts::default(), started: Instant::now() }
+        Self { bar, day: None, day_began: Counts::default(), in_house: 0, started: Instant::now() }
     }
 
     /// The clock stands at a new hour of `day` (in the calendar of the file).
     pub fn at(&mut self, day: Date, hour: i8, counts: Counts, in_house: u32) {
         if self.day.is_some_and(|known| known != day) {
-            self.end_of_day(counts, in_house);
+            self.end_of_day(counts);
         }
-        self.day = Some(day);
+        (self.day, self.in_house) = (Some(day), in_house);
         if let Some(bar) = &self.bar {
             let today = counts.since(self.day_began);
             bar.set_message(format!(
@@ -87,15 +88,15 @@ impl Display {
     }
 
     /// The last day is over.
-    pub fn finish(&mut self, counts: Counts, in_house: u32) {
-        self.end_of_day(counts, in_house);
+    pub fn finish(&mut self, counts: Counts) {
+        self.end_of_day(counts);
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
     }
 
-    fn end_of_day(&mut self, counts: Counts, in_house: u32) {
-        let Some(day) = self.day else { return };
+    fn end_of_day(&mut self, counts: Counts) {
+        let (Some(day), in_house) = (self.day, self.in_house) else { return };
         let today = counts.since(self.day_began);
         self.day_began = counts;
         let line = format!(

@@ -182,14 +182,17 @@ impl<'a> Hotel<'a> {
             answer.status == 202,
             &format!("the API accepts it and says that it is not done: {}", answer.summary()),
         );
-        let said = async |hotel: &Self| Ok(hotel.api.stay(&reservation).await?.still_valid_until.is_some());
-        self.until("an honest answer", said).await?;
-        let stay = self.api.stay(&reservation).await?;
+        let stay = self.phase(&reservation, "ending").await?;
         let until = stay.still_valid_until.map_or_else(|| "?".to_owned(), |until| until.to_string());
-        teller.claims(
-            stay.phase == "ending",
-            &format!("the stay says: {} The door may open until {until}.", stay.summary),
-        );
+        let honest = stay.still_valid_until.is_some();
+        teller.claims(honest, &format!("the stay says: {} Still valid until {until}.", stay.summary));
+        let told = async |hotel: &Self| {
+            Ok(hotel.api.timeline(&reservation).await?.into_iter().any(|line| line.contains("still valid until")))
+        };
+        let told = self.until("the timeline to tell it", told).await.is_ok();
+        let timeline = self.api.timeline(&reservation).await?;
+        let line = timeline.iter().rev().find(|line| line.contains("still valid until"));
+        teller.claims(told, &format!("and its timeline: {}", line.map_or("nothing of it", String::as_str)));
         let tried = self.sim.try_pin(guest.room_lock, guest.pin.expose_secret()).await?;
         teller.claims(tried.opened, "which is true: the PIN still opens the door");
         self.sim.clear_faults().await?;
