@@ -3,6 +3,7 @@
 //! Must not know what is built or started. Fails when it is called from outside the workspace.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use cargo_metadata::MetadataCommand;
@@ -42,6 +43,23 @@ impl Project {
     #[must_use]
     pub fn stack_dir(&self) -> PathBuf {
         self.root.join(".stack")
+    }
+
+    /// Cargo, started in the workspace as the user would start it.
+    ///
+    /// `cargo xtask` hands its own package's variables down; build scripts that watch them (ring's does) would run again, and with
+    /// them half the workspace would be rebuilt, on each change between `cargo build` and `cargo xtask`.
+    #[must_use]
+    pub fn cargo(&self) -> Command {
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        for (name, _) in std::env::vars_os() {
+            let handed_down = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+            if name.to_str().is_some_and(|name| handed_down.iter().any(|prefix| name.starts_with(prefix))) {
+                cargo.env_remove(&name);
+            }
+        }
+        cargo.current_dir(&self.root);
+        cargo
     }
 
     /// The folder in which cargo leaves debug binaries, honouring `CARGO_TARGET_DIR` and cargo's configuration.

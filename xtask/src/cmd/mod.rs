@@ -1,5 +1,6 @@
 //! The commands, one file each. They talk to a person; the work is in the library.
 
+mod bench;
 mod check_laws;
 mod demo;
 mod doctor;
@@ -34,6 +35,8 @@ enum Command {
     Demo(demo::Args),
     /// Play the days of a real booking file on a stack of its own, and reconcile
     ReplayDay(replay_day::Args),
+    /// Measure our numbers beside what the same server takes for nothing (release binaries)
+    Bench(bench::Args),
     /// Run everything that CI runs
     Test(test::Args),
     /// Check the dependency law and the file sizes
@@ -50,6 +53,7 @@ impl Cli {
             Command::Up(args) => up::run(&project, &args),
             Command::Down(args) => down::run(&project, &args),
             Command::Doctor => doctor::run(&project),
+            Command::Bench(args) => bench::run(&project, &args),
             Command::Demo(args) => demo::run(&project, &args),
             Command::ReplayDay(args) => replay_day::run(&project, &args),
             Command::Test(args) => test::run(&project, &args),

@@ -1,7 +1,6 @@
 //! `test`: everything that CI runs, each step timed, all steps even when one fails.
 
-use std::ffi::OsString;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -75,23 +74,15 @@ fn outcome(passed: bool) -> Outcome {
 }
 
 fn cargo(project: &Project, args: &[&str]) -> Result<Outcome> {
-    let status = cargo_command(project).args(args).status().context("cargo doesn't start")?;
+    let status = project.cargo().args(args).status().context("cargo doesn't start")?;
     Ok(outcome(status.success()))
 }
 
 /// Advisories need the network and change without us, so they are for a schedule; these three are the same every time.
 fn cargo_deny(project: &Project) -> Result<Outcome> {
-    let installed =
-        cargo_command(project).args(["deny", "--version"]).output().is_ok_and(|output| output.status.success());
+    let installed = project.cargo().args(["deny", "--version"]).output().is_ok_and(|output| output.status.success());
     if !installed {
         return Ok(Outcome::Skipped("cargo-deny isn't installed (cargo install --locked cargo-deny)"));
     }
     cargo(project, &["deny", "--log-level", "error", "check", "bans", "licenses", "sources"])
-}
-
-fn cargo_command(project: &Project) -> Command {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-    let mut command = Command::new(cargo);
-    command.current_dir(project.root());
-    command
 }

@@ -24,23 +24,27 @@ pub enum Profile {
 }
 
 impl Profile {
-    /// Builds the binaries; returns the folder that holds them.
+    /// Builds the binaries of the stack and of `more` packages; returns the folder that holds them.
     ///
     /// # Errors
     /// When they don't build.
-    pub fn build(self, project: &Project) -> Result<PathBuf> {
-        if self == Self::Dev {
+    pub fn build(self, project: &Project, more: &[&str]) -> Result<PathBuf> {
+        if self == Self::Dev && more.is_empty() {
             return build_binaries(project);
         }
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--release", "--bins"]).current_dir(project.root()).stdin(Stdio::null());
-        for package in [API, WORKER, SIM] {
+        let mut cargo = project.cargo();
+        cargo.args(["build", "--bins"]).stdin(Stdio::null());
+        if self == Self::Release {
+            cargo.arg("--release");
+        }
+        for package in [API, WORKER, SIM].iter().chain(more) {
             cargo.args(["--package", package]);
         }
         let status = cargo.status().context("cargo doesn't start")?;
         ensure!(status.success(), "the binaries don't build: see cargo's messages above");
         let debug = project.debug_dir()?;
-        Ok(debug.parent().context("no target folder")?.join("release"))
+        let folder = if self == Self::Release { "release" } else { "debug" };
+        Ok(debug.parent().context("no target folder")?.join(folder))
     }
 }
 
@@ -51,9 +55,11 @@ pub struct OwnStack {
     worker: Service,
     sim_process: Service,
     stack: Stack,
-    services: Services,
     api: Api,
     sim: Sim,
+    bin_dir: PathBuf,
+    tenant: String,
+    property: String,
     ready_after: Duration,
 }
 
@@ -63,8 +69,16 @@ impl OwnStack {
     /// # Errors
     /// When something doesn't build or come up, or the same command runs already.
     pub fn start(project: &Project, name: &str, profile: Profile, rooms: usize) -> Result<Self> {
+        Self::start_with(project, name, profile, rooms, &[])
+    }
+
+    /// The same, with the binaries of `more` packages beside those of the stack.
+    ///
+    /// # Errors
+    /// When something doesn't build or come up, or the same command runs already.
+    pub fn start_with(project: &Project, name: &str, profile: Profile, rooms: usize, more: &[&str]) -> Result<Self> {
         eprintln!("building");
-        let bin_dir = profile.build(project)?;
+        let bin_dir = profile.build(project, more)?;
         let root = project.stack_dir().join(name);
         wipe(&root)?;
         eprintln!("starting");
@@ -94,9 +108,10 @@ impl OwnStack {
 
         let http = http_client()?;
         let secret = SecretString::from(text(&sandbox, "api_key")?.to_owned());
-        let api = Api::new(http.clone(), api_process.url(), text(&sandbox, "property")?, secret);
+        let (tenant, property) = (text(&sandbox, "tenant")?.to_owned(), text(&sandbox, "property")?.to_owned());
+        let api = Api::new(http.clone(), api_process.url(), &property, secret);
         let sim = Sim::new(http, sim_process.url());
-        Ok(Self { api_process, worker, sim_process, stack, services, api, sim, ready_after })
+        Ok(Self { api_process, worker, sim_process, stack, api, sim, bin_dir, tenant, property, ready_after })
     }
 
     /// The sandbox property's API.
@@ -122,10 +137,22 @@ impl OwnStack {
         &self.stack
     }
 
-    /// The environment of our binaries.
+    /// The folder of the binaries.
     #[must_use]
-    pub fn services(&self) -> &Services {
-        &self.services
+    pub fn bin_dir(&self) -> &Path {
+        &self.bin_dir
+    }
+
+    /// The sandbox tenant's id.
+    #[must_use]
+    pub fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    /// The sandbox property's id.
+    #[must_use]
+    pub fn property(&self) -> &str {
+        &self.property
     }
 
     /// The time from the built binaries to a stack that is ready.

@@ -37,8 +37,8 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 /// # Errors
 /// When they don't build.
 pub fn build_binaries(project: &Project) -> Result<PathBuf> {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.arg("build").current_dir(project.root()).stdin(Stdio::null());
+    let mut cargo = project.cargo();
+    cargo.arg("build").stdin(Stdio::null());
     for package in [API, WORKER, SIM] {
         cargo.args(["--package", package]);
     }

@@ -1,0 +1,108 @@
+//! API → key confirmed: a stay is made with `wait`, and the answer says that its key stands in every lock.
+//!
+//! Guests leave between the measured parts, untimed: a lock holds 250 codes, and each key takes a place in the common door.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use jiff::{Timestamp, ToSpan as _};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::stats::Times;
+use super::tool::per_second;
+use crate::sandbox::{Api, Call};
+
+const WAIT_S: u32 = 25;
+const WARM_UP: usize = 20;
+/// Stays at once, below what the common door's lock holds.
+const BATCH: usize = 200;
+
+/// One after another, and many at once.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    /// Durations of runs one after another.
+    pub sequential: Times,
+    /// Durations of runs with others in flight.
+    pub parallel: Times,
+    /// Runs a second with others in flight.
+    pub throughput: f64,
+}
+
+/// Measures `sequential` stays one after another, then `parallel` ones with `in_flight` at once.
+///
+/// # Errors
+/// When the API doesn't confirm a key.
+pub async fn measure(api: &Api, sequential: usize, parallel: usize, in_flight: usize) -> Result<Measured> {
+    let rooms: Vec<String> = api.rooms().await?.into_iter().map(|(number, _)| number).take(BATCH).collect();
+    ensure!(rooms.len() == BATCH, "the bench needs {BATCH} rooms");
+    for_all(api, &rooms, "warm", WARM_UP, 1).await?;
+
+    let mut times = Vec::new();
+    for (batch, size) in batches(sequential).enumerate() {
+        times.extend(for_all(api, &rooms, &format!("seq{batch}"), size, 1).await?.0);
+    }
+    let sequential = Times::of(times);
+    let (mut times, mut took) = (Vec::new(), Duration::ZERO);
+    for (batch, size) in batches(parallel).enumerate() {
+        let (some, part) = for_all(api, &rooms, &format!("par{batch}"), size, in_flight).await?;
+        times.extend(some);
+        took += part;
+    }
+    let throughput = per_second(times.len(), took.as_secs_f64());
+    Ok(Measured { sequential, parallel: Times::of(times), throughput })
+}
+
+fn batches(count: usize) -> impl Iterator<Item = usize> {
+    let rest = count % BATCH;
+    std::iter::repeat_n(BATCH, count / BATCH).chain((rest > 0).then_some(rest))
+}
+
+/// Checks guests in, timed, and all of them out again.
+async fn for_all(
+    api: &Api,
+    rooms: &[String],
+    label: &str,
+    count: usize,
+    in_flight: usize,
+) -> Result<(Vec<f64>, Duration)> {
+    let stays: Vec<(String, String)> =
+        rooms.iter().take(count).map(|room| (format!("BENCH-{label}-{room}"), room.clone())).collect();
+    let now = Timestamp::now();
+    let check_ins =
+        stays.iter().map(|(reservation, room)| Call::new_stay(stay(reservation, room, now, now + 48.hours())));
+    let started = Instant::now();
+    let times = send_all(api, check_ins.map(|call| call.wait(WAIT_S)).collect(), in_flight, Some(201)).await?;
+    let took = started.elapsed();
+    let check_outs = stays.iter().map(|(reservation, _)| Call::verb(reservation, "check-out", json!({})).wait(WAIT_S));
+    send_all(api, check_outs.collect(), 16, None).await?;
+    Ok((times, took))
+}
+
+/// The body of a stay.
+pub(super) fn stay(reservation: &str, room: &str, from: Timestamp, until: Timestamp) -> Value {
+    json!({ "reservation": reservation, "room": room, "from": from.to_string(), "until": until.to_string() })
+}
+
+/// Sends everything with so many in flight; durations in milliseconds.
+pub(super) async fn send_all(api: &Api, calls: Vec<Call>, in_flight: usize, wanted: Option<u16>) -> Result<Vec<f64>> {
+    let permits = Arc::new(Semaphore::new(in_flight));
+    let mut sending = JoinSet::new();
+    for call in calls {
+        let (api, permits) = (api.clone(), permits.clone());
+        sending.spawn(async move {
+            let _permit = permits.acquire().await?;
+            let answer = api.write(&call).await?;
+            let fits = wanted.map_or_else(|| answer.is_success(), |status| answer.status == status);
+            ensure!(fits, "the API answered {} instead of {wanted:?}", answer.summary());
+            anyhow::Ok(answer.took.as_secs_f64() * 1e3)
+        });
+    }
+    let mut times = Vec::new();
+    while let Some(done) = sending.join_next().await {
+        times.push(done.context("a request was lost")??);
+    }
+    Ok(times)
+}

@@ -1,0 +1,128 @@
+//! `bench`: our numbers beside what the same server takes for nothing, as a table. Asserts nothing.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+use xtask::bench::{Measured, Times, Tool, VerbCost, count_events, measure, resident_kib, sleeping_stay_kib};
+use xtask::project::Project;
+use xtask::sandbox::{OwnStack, Profile};
+use xtask::stack::stop;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Stays one after another
+    #[arg(long, default_value_t = 200)]
+    sequential: usize,
+    /// Stays with others in flight
+    #[arg(long, default_value_t = 600)]
+    parallel: usize,
+    /// How many are in flight then
+    #[arg(long, default_value_t = 50)]
+    in_flight: usize,
+    /// Stays that sleep in the worker while its memory is measured
+    #[arg(long, default_value_t = 1_000)]
+    sleeping: usize,
+    /// Run the binaries as a developer builds them; the numbers are then not worth comparing
+    #[arg(long)]
+    dev: bool,
+}
+
+const ROOMS: usize = 500;
+
+struct Results {
+    floor: Measured,
+    ours: Measured,
+    stay_kib: f64,
+    worker_kib: u64,
+    verbs: Vec<VerbCost>,
+    plain: u64,
+}
+
+pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode> {
+    stop::install()?;
+    let profile = if args.dev { Profile::Dev } else { Profile::Release };
+    let mut stack = OwnStack::start_with(project, "bench", profile, ROOMS, &[Tool::PACKAGE])?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
+    let measured = runtime.block_on(measure_all(&mut stack, args));
+    let ready_after = stack.ready_after();
+    stack.stop()?;
+    let results = measured?;
+
+    println!("\nbench of {} ({profile:?} binaries)", jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC"));
+    println!("commit   {}", commit(project));
+    println!("machine  {}", machine());
+    print_times(args, &results.floor, &results.ours);
+    println!("\n{:<46} {:>12}   goal", "", "measured");
+    println!("{:<46} {:>9.1} kB   at most 20 kB", "a sleeping stay in the worker's memory", results.stay_kib * 1.024);
+    println!("{:<46} {:>9.1} MB", "the worker in all, after everything", mb(results.worker_kib));
+    println!("{:<46} {:>10.1} s   under 15 s", "stack ready, from nothing, binaries built", ready_after.as_secs_f64());
+    println!("{:<46} {:>12}   at most 40", "history events of a plain stay", results.plain);
+    println!("\nhistory events by verb, on one stay with two doors");
+    for VerbCost { verb, events } in &results.verbs {
+        println!("  {verb:<20} {events:>4}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn measure_all(stack: &mut OwnStack, args: &Args) -> Result<Results> {
+    let tool = Tool::of(stack);
+    let worker = stack.worker().pid();
+    let api = stack.api().clone();
+    eprintln!("measuring the floor");
+    let floor = tokio::task::block_in_place(|| tool.floor(args.sequential, args.parallel, args.in_flight))?;
+    eprintln!("measuring API → key confirmed");
+    let ours = Box::pin(measure(&api, args.sequential, args.parallel, args.in_flight)).await?;
+    eprintln!("counting history events");
+    let (verbs, plain) = Box::pin(count_events(&api, &tool, stack.tenant(), stack.property())).await?;
+    eprintln!("putting stays to sleep");
+    let stay_kib = sleeping_stay_kib(&api, worker, args.sleeping).await?;
+    Ok(Results { floor, ours, stay_kib, worker_kib: resident_kib(worker)?, verbs, plain })
+}
+
+fn print_times(args: &Args, floor: &Measured, ours: &Measured) {
+    println!("\n{:<34} {:>10} {:>22} {:>8}   goal", "", "floor", "API → key confirmed", "ratio");
+    let line = |label: &str, floor: f64, ours: f64, unit: &str, goal: &str| {
+        let ratio = if floor > 0.0 { ours / floor } else { 0.0 };
+        println!("{label:<34} {floor:>7.1} {unit:<3} {ours:>17.1} {unit:<3} {ratio:>8.2}   {goal}");
+    };
+    let times = |label: &str, floor: &Times, ours: &Times, goal: &str| {
+        line(&format!("{label}, p50"), floor.percentile(50), ours.percentile(50), "ms", goal);
+        line(&format!("{label}, p99"), floor.percentile(99), ours.percentile(99), "ms", "");
+    };
+    times("one after another", &floor.sequential, &ours.sequential, "at most 2");
+    let many = format!("{} in flight", args.in_flight);
+    times(&many, &floor.parallel, &ours.parallel, "");
+    line(&format!("{many}, throughput"), floor.throughput, ours.throughput, "/s", "at least 0.5");
+    println!(
+        "floor: update-with-start on an empty workflow plus one remote activity; {} and {} runs each",
+        floor.sequential.count(),
+        floor.parallel.count()
+    );
+}
+
+#[expect(clippy::cast_precision_loss, reason = "memory in KiB is far below 2^52")]
+fn mb(kib: u64) -> f64 {
+    kib as f64 * 1.024 / 1e3
+}
+
+fn commit(project: &Project) -> String {
+    let git = |args: &[&str]| {
+        let output = Command::new("git").args(args).current_dir(project.root()).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let changed = git(&["status", "--porcelain"]).is_some_and(|lines| !lines.is_empty());
+    let id = git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
+    if changed { format!("{id} with local changes") } else { id }
+}
+
+fn machine() -> String {
+    let field = |file: &str, name: &str| {
+        let text = std::fs::read_to_string(file).ok()?;
+        let line = text.lines().find(|line| line.starts_with(name))?.to_owned();
+        Some(line.split_once(':')?.1.trim().to_owned())
+    };
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let cpu = field("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned());
+    let memory = field("/proc/meminfo", "MemTotal").unwrap_or_else(|| "memory unknown".to_owned());
+    format!("{cores} × {cpu}, {memory}, {}", std::env::consts::OS)
+}
