@@ -78,4 +78,7 @@ CREATE TABLE tenant_keys (
 );
 CALL protect_tenant_table('tenant_keys', 'SELECT, INSERT, UPDATE');
 
-GRANT SELECT ON properties, rooms, doors TO lock_app_ro, lock_auditor;
+-- Not the sealed secrets: readers have no business with them.
+GRANT SELECT (tenant_id, property_id, name, zone, live, clock_offset_ms, clock_hook_url, policy, vendor, vendor_config, config_version, created_at)
+    ON properties TO lock_app_ro, lock_auditor;
+GRANT SELECT ON rooms, doors TO lock_app_ro, lock_auditor;

@@ -1,7 +1,7 @@
 //! The port to the workflow engine: hand a command to the stay's workflow, wait for its verdict, pass on a moved clock.
 //!
 //! Handlers know this trait only. What is behind it may be down: then a command that stands in the database is delivered later by the
-//! worker's dispatcher, and the caller is told so.
+//! dispatcher, and the caller is told so.
 
 mod temporal;
 pub use temporal::{Temporal, TemporalSettings};

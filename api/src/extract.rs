@@ -39,8 +39,18 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let refuse = |r: axum::extract::rejection::QueryRejection| Problem::new(Code::InvalidRequest, r.body_text());
+        let refuse = |r: axum::extract::rejection::QueryRejection| query_problem(&r.body_text());
         Query::<T>::from_request_parts(parts, state).await.map(|Query(value)| Self(value)).map_err(refuse)
+    }
+}
+
+/// axum says `Failed to deserialize query string: name: what is wrong`.
+fn query_problem(text: &str) -> Problem {
+    let words = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(text);
+    let named = words.split_once(": ").filter(|(name, _)| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
+    match named {
+        Some((name, wrong)) => Problem::field(Code::InvalidRequest, name, wrong),
+        None => Problem::new(Code::InvalidRequest, words),
     }
 }
 
@@ -178,6 +188,16 @@ mod tests {
     fn nothing_counts_as_an_empty_object() {
         let sample = parse::<Sample>(b" ").unwrap();
         assert_eq!((sample.guests, sample.rooms.len()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_wrong_parameter_is_named() {
+        for (query, field) in [("guests=x", "guests"), ("gusts=1", "gusts")] {
+            let request = Request::get(format!("/x?{query}")).body(()).unwrap();
+            let (mut parts, ()) = request.into_parts();
+            let refused = Asked::<Sample>::from_request_parts(&mut parts, &()).await.err().unwrap();
+            assert_eq!((refused.code, refused.field.as_deref()), (Code::InvalidRequest, Some(field)));
+        }
     }
 
     async fn post(kind: &str, body: &str) -> Result<Json<serde_json::Value>, Problem> {

@@ -7,6 +7,7 @@
 mod accept;
 mod auth;
 mod cursor;
+mod dispatcher;
 mod docs;
 pub mod dto;
 pub mod engine;

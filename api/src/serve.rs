@@ -1,4 +1,4 @@
-//! Serving, and stopping in order.
+//! Serving, and stopping in order; and what a serving process does beside: it delivers what was left undelivered, and sweeps.
 
 use crate::{router::build, state::AppState};
 use lock_domain::Timestamp;
@@ -8,21 +8,23 @@ use tokio::{net::TcpListener, sync::oneshot};
 const SWEEP: Duration = Duration::from_secs(60);
 const FORGET_AT_ONCE: u32 = 1_000;
 
-/// Serves until `shutdown` is done. Then `/readyz` says no, no new connection is taken, and requests under way get
-/// [`crate::Config::drain`] to finish.
+/// Serves until `shutdown` is done. Then `/readyz` says no; after [`crate::Config::notice`] no new connection is taken, and requests
+/// under way get [`crate::Config::drain`] to finish.
 pub async fn serve(
     listener: TcpListener,
     state: AppState,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let (stopping, stopped) = oneshot::channel();
-    let drain = state.config().drain;
+    let (notice, drain) = (state.config().notice, state.config().drain);
     let sweeper = tokio::spawn(sweep(state.clone()));
+    let dispatcher = tokio::spawn(crate::dispatcher::run(state.clone()));
     let draining = state.clone();
     let signal = async move {
         shutdown.await;
         draining.drain();
         tracing::info!("draining");
+        tokio::time::sleep(notice).await;
         let _ = stopping.send(());
     };
     let server = axum::serve(listener, build(state)).with_graceful_shutdown(signal);
@@ -42,6 +44,7 @@ pub async fn serve(
         }
     };
     sweeper.abort();
+    dispatcher.abort();
     result
 }
 

@@ -24,6 +24,8 @@ pub struct Config {
     pub shares: Shares,
     /// A request takes no longer; must exceed the longest `wait`.
     pub request_timeout: Duration,
+    /// How long new requests are still taken after `/readyz` has begun to say no; load balancers need a moment to notice.
+    pub notice: Duration,
     /// How long requests under way get to finish when the process is told to stop.
     pub drain: Duration,
     /// The origin of the Temporal UI, which may call the codec endpoint from a browser.
@@ -35,6 +37,7 @@ impl Default for Config {
         Self {
             shares: Shares::default(),
             request_timeout: Duration::from_secs(45),
+            notice: Duration::ZERO,
             drain: Duration::from_secs(20),
             ui_origin: None,
         }

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 /// An accepted request, as the stay's workflow receives it. It carries ids and instants only, never guest data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
+    /// Whose stay. It also tells the history's encryption whose key to use.
+    pub tenant: TenantId,
     /// The operation's id; a command that comes twice is recognised by it.
     pub id: CommandId,
     /// What to do.

@@ -32,7 +32,7 @@ pub struct CloudEvent {
     /// The stay's id, if it happened to a stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// When it happened, real time.
+    /// When it happened, on the property's clock, which is real time unless the property is a sandbox with a test clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Timestamp>,
     /// The media type of `data`.

@@ -48,7 +48,7 @@ pub struct EventRow {
     pub seq: u64,
     /// Its id.
     pub id: EventId,
-    /// When it happened, real time, in microseconds.
+    /// When it happened, on the property's clock, in microseconds.
     pub at: Timestamp,
     /// The hotel.
     pub property: PropertyId,

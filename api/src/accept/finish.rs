@@ -87,7 +87,9 @@ async fn refused(
     let at = Timestamp::now();
     let problem = Problem::from(code).of(planned.command.id);
     keep(&mut tx, ask, &problem).await?;
-    undo::undo(&mut tx, property, planned, code, (property.clock.now(at), at)).await?;
+    let stay = tx.stay_by_id(planned.id.stay).await.map_err(failure::store)?;
+    let stay = stay.ok_or_else(|| Problem::internal("the stay of an accepted command is gone"))?;
+    undo::undo(&mut tx, property, &stay, &planned.command, code, (property.clock.now(at), at)).await?;
     tx.commit().await.map_err(failure::store)?;
     Ok(problem.into_response())
 }

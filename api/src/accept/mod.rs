@@ -5,12 +5,12 @@
 //! then: deliver to the stay's workflow, wait up to `wait`
 //! tx 2: delivered, the final answer; or, if the workflow refused, everything that tx 1 claimed is given up again
 //! ```
-//! It must not know how workflows or vendors work. If the process dies after tx 1, the worker's dispatcher delivers the command, and a
+//! It must not know how workflows or vendors work. If the process dies after tx 1, [`crate::dispatcher`] delivers the command, and a
 //! repeat of the request gets the provisional answer. If Temporal does not answer, the caller gets that answer at once.
 
 mod finish;
 mod new;
-mod undo;
+pub(crate) mod undo;
 mod verbs;
 
 pub(crate) use new::room;
@@ -30,10 +30,9 @@ use lock_domain::{
     Timestamp,
     command::{Command, Verb},
     event::Event,
-    ids::{CommandId, KeyId, ReservationRef},
+    ids::{CommandId, ReservationRef},
     problem::Code,
     stay::StayRef,
-    window::Window,
 };
 use lock_store::{ApiKey, CommandRow, CommandStatus, IdempotencyScope, NewCommand, Property, TenantTx};
 use std::time::Duration;
@@ -73,23 +72,10 @@ struct Planned {
     id: StayRef,
     command: Command,
     target: Target,
-    undo: Undo,
     body: StayBody,
     times: Option<TimesBody>,
     /// Whose share of commands it counts against: a room or a stay.
     counted: Uuid,
-}
-
-/// What to give up if the workflow refuses.
-struct Undo {
-    /// Keys that nobody will get.
-    keys: Vec<KeyId>,
-    /// A key that was to be replaced.
-    keep: Option<KeyId>,
-    /// The window that the claims had.
-    window: Option<Window>,
-    /// The stay itself.
-    stay: bool,
 }
 
 /// Everything that the planners share.
@@ -126,6 +112,7 @@ impl Ask {
 impl Context<'_> {
     fn command(&self, verb: Verb) -> Command {
         Command {
+            tenant: self.ask.key.tenant,
             id: CommandId::from_uuid(Uuid::now_v7()),
             verb,
             by: self.ask.key.id,

@@ -1,6 +1,6 @@
 //! Tx 1 of a new stay: room claims, stay row, keys with PINs.
 
-use super::{Context, Planned, Undo, accepted};
+use super::{Context, Planned, accepted};
 use crate::{
     dto::NewStay,
     engine::Target,
@@ -95,9 +95,8 @@ pub(super) async fn plan(context: &Context<'_>, tx: &mut TenantTx<'_>, asked: Ne
         vendor: property.vendor.clone(),
         carried: None,
     };
-    let undo = Undo { keys: keys.iter().map(|k| k.id).collect(), keep: None, window: None, stay: true };
     let counted = rooms[0].id.as_uuid();
-    Ok(Planned { id, command, target: Target::Begin(Box::new(start)), undo, body, times, counted })
+    Ok(Planned { id, command, target: Target::Begin(Box::new(start)), body, times, counted })
 }
 
 pub(super) fn key_row(key: NewKey, stay: StayId, at: lock_domain::Timestamp) -> KeyRow {

@@ -1,6 +1,6 @@
 //! Tx 1 of the verbs on a stay that exists.
 
-use super::{Context, Planned, Undo, Wanted, accepted, new};
+use super::{Context, Planned, Wanted, accepted, new};
 use crate::{dto::ChosenPin, engine::Target, failure, intent, pins::Pool, problem::Problem, view};
 use lock_domain::{
     command::{Command, NewKey, Verb, VerbKind},
@@ -19,7 +19,6 @@ pub(super) async fn plan(
 ) -> Result<Planned, Problem> {
     let kind = kind(&wanted);
     refuse_early(context, tx, &stay, kind).await?;
-    let mut undo = Undo { keys: Vec::new(), keep: None, window: None, stay: false };
     let (mut counted, mut times) = (stay.id.as_uuid(), None);
     let command = match wanted {
         Wanted::New(_) => return Err(Problem::internal("a new stay came as a verb")),
@@ -42,7 +41,6 @@ pub(super) async fn plan(
             let holders = first..first.saturating_add(count);
             let keys: Vec<NewKey> = holders.map(|holder| NewKey { id: fresh(), holder }).collect();
             enter(context, tx, stay.id, &keys, asked.pin.as_ref()).await?;
-            undo.keys = keys.iter().map(|key| key.id).collect();
             context.command(Verb::Duplicate { keys })
         }
         Wanted::Reissue(asked) => {
@@ -51,7 +49,6 @@ pub(super) async fn plan(
             let key = NewKey { id: fresh(), holder: old.holder };
             enter(context, tx, stay.id, &[key], asked.pin.as_ref()).await?;
             tx.set_wish(old.id, Wish::Until(key.id)).await.map_err(failure::store)?;
-            (undo.keys, undo.keep) = (vec![key.id], Some(old.id));
             context.command(Verb::Reissue { old: old.id, key })
         }
         Wanted::ModifyStay(asked) => {
@@ -61,7 +58,7 @@ pub(super) async fn plan(
                 StoreError::RoomTaken { reservation } => failure::room_taken("the room", reservation.as_ref()),
                 other => failure::store(other),
             })?;
-            (undo.window, times) = (Some(stay.window), fits);
+            times = fits;
             context.command(Verb::ModifyStay { window })
         }
         Wanted::RoomMove(asked) => {
@@ -84,7 +81,7 @@ pub(super) async fn plan(
         reservation: stay.reservation.clone(),
         stay: stay.id,
     };
-    planned(context, tx, id, command, undo, times, counted).await
+    planned(context, tx, id, command, times, counted).await
 }
 
 async fn planned(
@@ -92,13 +89,12 @@ async fn planned(
     tx: &mut TenantTx<'_>,
     id: StayRef,
     command: Command,
-    undo: Undo,
     times: Option<crate::dto::TimesBody>,
     counted: Uuid,
 ) -> Result<Planned, Problem> {
     let row = accepted(context, &id, &command);
     let body = view::load(tx, context.property, id.stay, Some(&row), times).await?;
-    Ok(Planned { target: Target::Existing(id.clone()), id, command, undo, body, times, counted })
+    Ok(Planned { target: Target::Existing(id.clone()), id, command, body, times, counted })
 }
 
 /// Refuses what the workflow would refuse, while that is certain: the record may lag behind a command or a deadline, and then the

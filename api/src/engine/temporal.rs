@@ -29,7 +29,7 @@ use temporalio_common::{
 use tokio::{sync::OnceCell, time::Instant};
 
 /// For so long the workflow is given to take a command; afterwards the dispatcher delivers it.
-const ACCEPT: Duration = Duration::from_secs(5);
+const ACCEPT: Duration = Duration::from_secs(3);
 const AGAIN: Duration = Duration::from_millis(100);
 const AT_ONCE: usize = 32;
 

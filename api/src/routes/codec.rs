@@ -1,7 +1,7 @@
 //! The codec endpoint of the Temporal UI: decodes payloads of workflow histories for whoever may read them.
 //!
 //! Authenticated by an API key with `histories:read`, or by a cookie that `/codec/login` sets for browsers. Only payloads of the caller's
-//! tenant and of the system are opened; one foreign payload refuses the whole call. The cookie holds no key: it names one, with an end
+//! tenant and of the system are opened; one foreign payload refuses the whole call, and a key of some properties opens none. The cookie holds no key: it names one, with an end
 //! and a keyed hash, and the key's rights are looked up on each use.
 
 use crate::{
@@ -24,6 +24,7 @@ use lock_domain::{
     problem::Code,
 };
 use lock_kms::{CodecError, RetryClass};
+use lock_store::ApiKey;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
@@ -80,7 +81,7 @@ async fn caller(state: &AppState, request: Request) -> Result<(TenantId, bytes::
         Some(session) if !parts.headers.contains_key(header::AUTHORIZATION) => by_cookie(state, &session).await?,
         _ => {
             let allowed = <Allowed<HistoriesRead> as FromRequestParts<AppState>>::from_request_parts(&mut parts, state);
-            allowed.await?.key.tenant
+            whole_tenant(&allowed.await?.key)?
         }
     };
     Ok((tenant, read(&parts, body, MOST).await?))
@@ -128,8 +129,11 @@ pub(crate) async fn login(
     };
     let api_key = SecretString::from(api_key);
     let key = match auth::recognise(&state, &parts, api_key.expose_secret()).await {
-        Ok(key) if key.has_scope(Scope::HistoriesRead.text()) => key,
-        Ok(_) => return Ok(said(StatusCode::FORBIDDEN, "This key lacks the scope histories:read.")),
+        Ok(key) if key.has_scope(Scope::HistoriesRead.text()) && whole_tenant(&key).is_ok() => key,
+        Ok(_) => {
+            let refusal = "This key lacks the scope histories:read, or is for some properties only.";
+            return Ok(said(StatusCode::FORBIDDEN, refusal));
+        }
         Err(problem) if problem.code == Code::Unauthorized => {
             return Ok(said(StatusCode::UNAUTHORIZED, "This key is unknown, revoked or expired."));
         }
@@ -198,7 +202,13 @@ async fn by_cookie(state: &AppState, value: &str) -> Result<TenantId, Problem> {
     }
     state.limits().request(key.id).map_err(|(problem, _)| problem)?;
     auth::require(&key, Scope::HistoriesRead)?;
-    Ok(key.tenant)
+    whole_tenant(&key)
+}
+
+/// The key's tenant, unless the key is for some properties only: a payload does not tell which property it is of.
+fn whole_tenant(key: &ApiKey) -> Result<TenantId, Problem> {
+    let refusal = || Problem::new(Code::CodecRefused, "histories are of all properties, and this key is for some of them");
+    key.properties.is_none().then_some(key.tenant).ok_or_else(refusal)
 }
 
 #[cfg(test)]

@@ -38,10 +38,8 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 /// When they don't build.
 pub fn build_binaries(project: &Project) -> Result<PathBuf> {
     let mut cargo = project.cargo();
-    cargo.arg("build").stdin(Stdio::null());
-    for package in [API, WORKER, SIM] {
-        cargo.args(["--package", package]);
-    }
+    // The whole workspace, as the tests do: another selection would unify features differently and build dependencies twice.
+    cargo.args(["build", "--workspace"]).stdin(Stdio::null());
     let status = cargo.arg("--bins").status().context("cargo doesn't start")?;
     ensure!(status.success(), "the binaries don't build: see cargo's messages above");
     project.debug_dir()

@@ -1,0 +1,105 @@
+//! Delivers commands that were accepted and never reached their workflow: the process died after the transaction, or Temporal was away.
+//!
+//! Every API process runs one. Two that deliver the same command do no harm: the update's id is the command's, and the workflow knows
+//! what it has accepted. A stay's commands are delivered in the order in which they were accepted; one that can't be delivered holds
+//! back those of its own stay only. It must not accept, change or refuse anything by itself.
+
+use crate::{
+    accept::undo::undo,
+    engine::{EngineError, Submission, Target},
+    failure,
+    problem::Problem,
+    state::AppState,
+};
+use lock_domain::{Timestamp, ids::TenantId, problem::Code, stay::StayPhase, stay::StayRef};
+use lock_store::{CommandRow, TenantTx};
+use lock_workflows::StayStart;
+use std::{collections::BTreeSet, time::Duration};
+
+const EVERY: Duration = Duration::from_secs(1);
+/// A request delivers its own command within this time; younger ones are left to it.
+const PATIENCE: Duration = Duration::from_secs(6);
+const AT_ONCE: u32 = 200;
+
+/// Delivers for ever; ends by being aborted.
+pub(crate) async fn run(state: AppState) {
+    let mut ticks = tokio::time::interval(EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let tenants = match state.store().tenants().await {
+            Ok(tenants) => tenants,
+            Err(error) => {
+                tracing::warn!(%error, "the dispatcher can't look");
+                continue;
+            }
+        };
+        for tenant in tenants {
+            if let Err(problem) = round(&state, tenant.id).await {
+                tracing::warn!(tenant = %tenant.id, code = %problem.code, "the dispatcher could not deliver");
+            }
+        }
+    }
+}
+
+async fn round(state: &AppState, tenant: TenantId) -> Result<(), Problem> {
+    let before = Timestamp::now().checked_sub(PATIENCE).map_err(Problem::internal)?;
+    let mut tx = state.store().tenant(tenant).await.map_err(failure::store)?;
+    let waiting = tx.undelivered(before, AT_ONCE).await.map_err(failure::store)?;
+    drop(tx);
+    let mut held = BTreeSet::new();
+    for row in waiting {
+        if !held.contains(&row.stay) && !deliver(state, tenant, &row).await? {
+            held.insert(row.stay);
+        }
+    }
+    Ok(())
+}
+
+/// Whether the command needs no further delivery.
+async fn deliver(state: &AppState, tenant: TenantId, row: &CommandRow) -> Result<bool, Problem> {
+    let mut tx = state.store().tenant(tenant).await.map_err(failure::store)?;
+    let target = target(&mut tx, tenant, row).await?;
+    drop(tx);
+    let refused = match state.engine().submit(target, row.command.clone(), Duration::ZERO).await {
+        Ok(Submission::Accepted | Submission::Settled(_)) => None,
+        Ok(Submission::Refused(code)) => Some(code),
+        Err(EngineError::NotRunning) if over(state, tenant, row).await? => Some(Code::StayEnded),
+        Err(error) => {
+            tracing::debug!(operation = %row.id(), %error, "not yet delivered");
+            return Ok(false);
+        }
+    };
+    let mut tx = state.store().tenant(tenant).await.map_err(failure::store)?;
+    let at = Timestamp::now();
+    match refused {
+        None => tx.mark_delivered(row.id(), at).await.map_err(failure::store)?,
+        Some(code) => {
+            let property = tx.property(row.property).await.map_err(failure::store)?;
+            let stay = tx.stay_by_id(row.stay).await.map_err(failure::store)?;
+            if let (Some(property), Some(stay)) = (property, stay) {
+                undo(&mut tx, &property, &stay, &row.command, code, (property.clock.now(at), at)).await?;
+            }
+        }
+    }
+    tx.commit().await.map_err(failure::store)?;
+    tracing::info!(operation = %row.id(), refused = refused.map(Code::text), "delivered late");
+    Ok(true)
+}
+
+async fn target(tx: &mut TenantTx<'_>, tenant: TenantId, row: &CommandRow) -> Result<Target, Problem> {
+    let id = StayRef { tenant, property: row.property, reservation: row.reservation.clone(), stay: row.stay };
+    if row.command.verb.kind() != lock_domain::command::VerbKind::New {
+        return Ok(Target::Existing(id));
+    }
+    let property = tx.property(row.property).await.map_err(failure::store)?;
+    let property = property.ok_or_else(|| Problem::internal("the property of an accepted command is gone"))?;
+    let (policy, vendor, command) = (property.policy, property.vendor, row.command.clone());
+    Ok(Target::Begin(Box::new(StayStart { id, policy, command, vendor, carried: None })))
+}
+
+async fn over(state: &AppState, tenant: TenantId, row: &CommandRow) -> Result<bool, Problem> {
+    let mut tx = state.store().tenant(tenant).await.map_err(failure::store)?;
+    let stay = tx.stay_by_id(row.stay).await.map_err(failure::store)?;
+    Ok(stay.is_some_and(|stay| stay.phase == StayPhase::Ended))
+}
