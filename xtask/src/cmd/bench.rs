@@ -41,7 +41,7 @@ struct Results {
 pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode> {
     stop::install()?;
     let profile = if args.dev { Profile::Dev } else { Profile::Release };
-    let mut stack = OwnStack::start_with(project, "bench", profile, ROOMS, &[Tool::PACKAGE])?;
+    let mut stack = OwnStack::start(project, "bench", profile, ROOMS)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     let measured = runtime.block_on(measure_all(&mut stack, args));
     let ready_after = stack.ready_after();

@@ -18,7 +18,7 @@ pub(crate) fn run(project: &Project, _args: &Args) -> Result<ExitCode> {
     stop::install()?;
     let began = Instant::now();
     let mut stack = OwnStack::start(project, "demo", Profile::Dev, ROOMS)?;
-    println!("\na hotel with {ROOMS} rooms, ready after {:.1} s", began.elapsed().as_secs_f64());
+    println!("\na hotel with {ROOMS} rooms, ready {:.1} s after the build", stack.ready_after().as_secs_f64());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     let mut teller = Teller::default();
     let played = runtime.block_on(play(&mut stack, &mut teller));

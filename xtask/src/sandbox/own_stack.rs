@@ -24,27 +24,25 @@ pub enum Profile {
 }
 
 impl Profile {
-    /// Builds the binaries of the stack and of `more` packages; returns the folder that holds them.
+    /// Builds the binaries of the stack and of the bench; returns the folder that holds them.
     ///
     /// # Errors
     /// When they don't build.
-    pub fn build(self, project: &Project, more: &[&str]) -> Result<PathBuf> {
-        if self == Self::Dev && more.is_empty() {
+    pub fn build(self, project: &Project) -> Result<PathBuf> {
+        if self == Self::Dev {
             return build_binaries(project);
         }
         let mut cargo = project.cargo();
-        cargo.args(["build", "--bins"]).stdin(Stdio::null());
-        if self == Self::Release {
-            cargo.arg("--release");
-        }
-        for package in [API, WORKER, SIM].iter().chain(more) {
+        cargo.arg("build");
+        // One selection for every command that runs release binaries: another would unify features differently.
+        for package in [API, WORKER, SIM, crate::bench::Tool::PACKAGE] {
             cargo.args(["--package", package]);
         }
-        let status = cargo.status().context("cargo doesn't start")?;
+        let status =
+            cargo.args(["--release", "--bins"]).stdin(Stdio::null()).status().context("cargo doesn't start")?;
         ensure!(status.success(), "the binaries don't build: see cargo's messages above");
         let debug = project.debug_dir()?;
-        let folder = if self == Self::Release { "release" } else { "debug" };
-        Ok(debug.parent().context("no target folder")?.join(folder))
+        Ok(debug.parent().context("no target folder")?.join("release"))
     }
 }
 
@@ -69,16 +67,8 @@ impl OwnStack {
     /// # Errors
     /// When something doesn't build or come up, or the same command runs already.
     pub fn start(project: &Project, name: &str, profile: Profile, rooms: usize) -> Result<Self> {
-        Self::start_with(project, name, profile, rooms, &[])
-    }
-
-    /// The same, with the binaries of `more` packages beside those of the stack.
-    ///
-    /// # Errors
-    /// When something doesn't build or come up, or the same command runs already.
-    pub fn start_with(project: &Project, name: &str, profile: Profile, rooms: usize, more: &[&str]) -> Result<Self> {
         eprintln!("building");
-        let bin_dir = profile.build(project, more)?;
+        let bin_dir = profile.build(project)?;
         let root = project.stack_dir().join(name);
         wipe(&root)?;
         eprintln!("starting");
