@@ -44,12 +44,11 @@ impl Records {
         let mut events = differences(&old, new);
         tx.record_stay(new.id.stay, &row_of(new)).await?;
         self.settle(&mut tx, new, &mut events).await?;
-        for key in tx.keys_of(new.id.stay).await? {
-            if !new.keys.contains(&key.id) {
-                tx.set_wish(key.id, Wish::Unwanted).await?;
-                let rest = jiff::SignedDuration::from_secs(new.pin_quarantine_s.into());
-                tx.release_pins(key.id, new.at.saturating_add(rest).unwrap_or(jiff::Timestamp::MAX)).await?;
-            }
+        let rest = jiff::SignedDuration::from_secs(new.pin_quarantine_s.into());
+        let rested = new.at.saturating_add(rest).unwrap_or(jiff::Timestamp::MAX);
+        for key in &new.retired {
+            tx.set_wish(*key, Wish::Unwanted).await?;
+            tx.release_pins(*key, rested).await?;
         }
         match new.phase {
             StayPhase::Ended => tx.release_claims(new.id.stay, None).await?,

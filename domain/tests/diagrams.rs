@@ -15,7 +15,10 @@ fn checked_in(name: &str, fresh: &str) {
         std::fs::write(&path, fresh).unwrap();
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(kept, fresh, "docs/diagrams/{name} is out of date: run UPDATE=1 cargo test -p lock-domain --test diagrams");
+    assert_eq!(
+        kept, fresh,
+        "docs/diagrams/{name} is out of date: run UPDATE=1 cargo test -p lock-domain --test diagrams"
+    );
 }
 
 #[test]

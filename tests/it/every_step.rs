@@ -11,7 +11,10 @@ use crate::harness::{
 use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use std::{sync::atomic::{AtomicUsize, Ordering}, time::Duration};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 /// Walks at a time. Each is mostly waiting.
 const AT_ONCE: usize = 24;

@@ -34,10 +34,11 @@ impl House {
         let deployment = spawn_blocking(start).await.unwrap();
         let text = |name: &str| deployment.sandbox[name].as_str().unwrap().to_owned();
         let token = text("api_key");
-        let pms = Client::new(deployment.api.url(), text("property").parse().unwrap(), SecretString::from(token.clone()));
+        let pms =
+            Client::new(deployment.api.url(), text("property").parse().unwrap(), SecretString::from(token.clone()));
         let sim = deployment.sim.url().to_owned();
         let house = Self { deployment, pms, token, sim, http: reqwest::Client::new() };
-        house.pms.send(reqwest::Method::PUT, "policy", None, Some(br#"{"retry_cap_s":1}"#.to_vec())).await.ok();
+        house.pms.send(reqwest::Method::PUT, "policy", Some("policy"), Some(br#"{"retry_cap_s":1}"#.to_vec())).await.ok();
         house
     }
 
@@ -214,7 +215,8 @@ fn holds(bytes: &[u8], text: &str) -> bool {
 /// Every row of every table as text.
 async fn dump(url: &str) -> Vec<u8> {
     let mut db = PgConnection::connect(url).await.unwrap();
-    let tables = sqlx::query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetch_all(&mut db).await.unwrap();
+    let tables =
+        sqlx::query("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetch_all(&mut db).await.unwrap();
     let mut bytes = Vec::new();
     for table in tables {
         let sql = format!("SELECT t::text AS row FROM {} t", table.get::<String, _>(0));

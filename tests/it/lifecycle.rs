@@ -82,7 +82,10 @@ async fn a_room_move_opens_the_new_door_before_it_closes_the_old_one() {
     let hotel = Hotel::open().await;
     hotel.pms.check_in("R1", "101", 20).await.expect(201);
     let pin = hotel.pms.reveal("R1").await;
-    let slow = FaultOrder { lock: Some(hotel.lock("102")), ..FaultOrder::times("keyboardPwd/add", FaultKind::Latency { ms: 700 }, 1) };
+    let slow = FaultOrder {
+        lock: Some(hotel.lock("102")),
+        ..FaultOrder::times("keyboardPwd/add", FaultKind::Latency { ms: 700 }, 1)
+    };
     hotel.sim.sim().add_fault(slow);
     let moving = hotel.pms.post("stays/R1/room-move", json!({ "room": "102" })).await.expect(202).body;
     assert!(moving["operation"]["id"].is_string(), "{moving:#}");
@@ -94,6 +97,7 @@ async fn a_room_move_opens_the_new_door_before_it_closes_the_old_one() {
         if !old && new { Ok(()) } else { Err((old, new)) }
     })
     .await;
+    assert_eq!(hotel.pms.ended(&moving["operation"]).await, "done");
     let stay = hotel.pms.phase("R1", "active").await;
     assert_eq!(stay["room"]["number"], "102");
     // The old room is free for somebody else.
@@ -105,7 +109,10 @@ async fn a_room_move_that_is_refused_leaves_everything_as_it_was() {
     let hotel = Hotel::open().await;
     hotel.pms.check_in("R1", "101", 20).await.expect(201);
     let pin = hotel.pms.reveal("R1").await;
-    let refused = FaultOrder { lock: Some(hotel.lock("102")), ..FaultOrder::always("keyboardPwd/add", FaultKind::Errcode { n: -4043 }) };
+    let refused = FaultOrder {
+        lock: Some(hotel.lock("102")),
+        ..FaultOrder::always("keyboardPwd/add", FaultKind::Errcode { n: -4043 })
+    };
     hotel.sim.sim().add_fault(refused);
     hotel.pms.verb("R1", "room-move", json!({ "room": "102" })).await.problem(422, "lock_unfit");
     assert!(hotel.try_pin("101", &pin).opened);

@@ -2,9 +2,19 @@
 //!
 //! One stack, one worker and one API serve all tests of this binary. Each test has a tenant, a property and a simulator of its own, so
 //! that tests run side by side and can break their vendor as they like. Tests that kill processes have a stack of their own.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bad_input;
+mod budget;
+mod codec;
+mod events;
 mod every_step;
 mod harness;
+mod idempotency;
 mod kill;
 mod lifecycle;
+mod race;
+mod replay;
+mod skipping;
+mod tenancy;
+mod tracing;

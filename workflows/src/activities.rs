@@ -67,8 +67,8 @@ pub struct StaySnapshot {
     pub settled: Vec<Settled>,
     /// Commands that are still running.
     pub running: Vec<CommandId>,
-    /// The keys that still matter. The PINs of the stay's other keys go into quarantine.
-    pub keys: Vec<KeyId>,
+    /// Keys that are gone for good since the last snapshot; their PINs go into quarantine.
+    pub retired: Vec<KeyId>,
     /// For how long those PINs rest, in seconds.
     pub pin_quarantine_s: u32,
     /// The property's clock at this moment.

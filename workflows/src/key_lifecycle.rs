@@ -211,8 +211,10 @@ impl KeyLifecycle {
     ) -> WorkflowResult<()> {
         let (fresh, changed) = ctx.state(|s| {
             let fresh = snapshot(&s.stay, &s.vendor, now, deadline);
-            let known = StaySnapshot { at: fresh.at, settled: fresh.settled.clone(), ..s.published.clone() };
-            let changed = fresh != known || !fresh.settled.is_empty();
+            let (settled, retired) = (fresh.settled.clone(), fresh.retired.clone());
+            let news = !settled.is_empty() || !retired.is_empty();
+            let known = StaySnapshot { at: fresh.at, settled, retired, ..s.published.clone() };
+            let changed = fresh != known || news;
             (fresh, changed)
         });
         if !changed {
@@ -236,7 +238,7 @@ impl KeyLifecycle {
             .build();
         ctx.execute_local_activity(RecordActivities::record_stay, fresh.clone(), options).await?;
         ctx.state_mut(|s| {
-            s.stay.reported(&fresh.settled);
+            s.stay.reported(&fresh.settled, &fresh.retired);
             s.published = fresh;
         });
         Ok(())
@@ -360,7 +362,7 @@ fn snapshot(stay: &Stay, vendor: &str, now: Timestamp, next_deadline: Option<Tim
         next_deadline,
         settled: stay.unreported.clone(),
         running: stay.open.iter().map(|c| c.id).collect(),
-        keys: stay.keys.iter().map(|k| k.id).collect(),
+        retired: stay.retired.clone(),
         pin_quarantine_s: stay.policy.pin_quarantine_s,
         at: now,
     }

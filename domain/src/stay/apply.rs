@@ -144,9 +144,10 @@ impl Stay {
         self.settled.drain(..excess);
     }
 
-    /// The record has these verdicts now.
-    pub fn reported(&mut self, settled: &[Settled]) {
+    /// The record has these verdicts now, and knows these keys to be gone.
+    pub fn reported(&mut self, settled: &[Settled], retired: &[KeyId]) {
         self.unreported.retain(|s| !settled.contains(s));
+        self.retired.retain(|key| !retired.contains(key));
     }
 
     /// Drops what needs no effect: credentials that were never sent and are not wanted any more, and keys without any.
@@ -160,8 +161,10 @@ impl Stay {
                 !idle || (wanted && doors.contains(&c.door))
             });
         }
-        keys.retain(|k| (k.wish != Wish::Unwanted && !ended) || !k.credentials.is_empty());
-        self.keys = keys;
+        let (kept, gone): (Vec<Key>, Vec<Key>) =
+            keys.into_iter().partition(|k| (k.wish != Wish::Unwanted && !ended) || !k.credentials.is_empty());
+        self.retired.extend(gone.into_iter().map(|key| key.id));
+        self.keys = kept;
     }
 }
 

@@ -221,6 +221,9 @@ pub struct Stay {
     /// Verdicts that the record does not have yet.
     #[serde(default)]
     pub unreported: Vec<Settled>,
+    /// Keys that are gone for good, and that the record does not know to be.
+    #[serde(default)]
+    pub retired: Vec<KeyId>,
 }
 
 impl Stay {
@@ -247,6 +250,7 @@ impl Stay {
             open: vec![OpenCommand { id: command.id, verb: VerbKind::New }],
             settled: Vec::new(),
             unreported: Vec::new(),
+            retired: Vec::new(),
         };
         stay.add_keys(keys);
         Ok(stay)
@@ -269,6 +273,7 @@ impl Stay {
             open: Vec::new(),
             settled: Vec::new(),
             unreported: Vec::new(),
+            retired: Vec::new(),
         }
     }
 

@@ -22,7 +22,15 @@ fn key(n: u128) -> KeyId {
 fn command(n: u128, verb: Verb) -> Command {
     let id = CommandId::from_uuid(Uuid::from_u128(n));
     let by = ApiKeyId::from_uuid(Uuid::from_u128(1));
-    Command { tenant: TenantId::from_uuid(Uuid::from_u128(1)), id, verb, by, at: now(), clock: ClockOffset::REAL, traceparent: None }
+    Command {
+        tenant: TenantId::from_uuid(Uuid::from_u128(1)),
+        id,
+        verb,
+        by,
+        at: now(),
+        clock: ClockOffset::REAL,
+        traceparent: None,
+    }
 }
 fn window(from: &str, until: &str) -> Window {
     Window { from: at(from), until: at(until) }

@@ -108,7 +108,8 @@ impl Client {
     pub async fn check_in(&self, reservation: &str, room: &str, hours: i64) -> Answer {
         let now = jiff::Timestamp::now();
         let until = now + jiff::SignedDuration::from_hours(hours);
-        let body = json!({ "reservation": reservation, "room": room, "from": now.to_string(), "until": until.to_string() });
+        let body =
+            json!({ "reservation": reservation, "room": room, "from": now.to_string(), "until": until.to_string() });
         self.post("stays?wait=20", body).await
     }
 
@@ -128,6 +129,16 @@ impl Client {
         until(&what, Duration::from_secs(60), || async {
             let stay = self.stay(reservation).await;
             if stay["phase"] == phase { Ok(stay) } else { Err(stay.to_string()) }
+        })
+        .await
+    }
+
+    /// Waits until an operation has ended; returns how.
+    pub async fn ended(&self, operation: &Value) -> String {
+        let path = format!("/v1/operations/{}", operation["id"].as_str().expect("an operation"));
+        until("the operation has ended", Duration::from_secs(60), || async {
+            let status = self.get(&path).await.expect(200).body["status"].as_str().unwrap().to_owned();
+            if matches!(&status[..], "done" | "failed" | "overtaken") { Ok(status) } else { Err(status) }
         })
         .await
     }

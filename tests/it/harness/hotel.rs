@@ -4,8 +4,9 @@ use super::{Client, shared};
 use lock_api::scope::Scope;
 use lock_domain::{ids::*, policy::StayPolicy};
 use lock_kms::Place;
-use lock_sim::ttlock::{SeedSpec, SimHandle, SimServer, TryOutcome, CredentialState};
+use lock_sim::ttlock::{CredentialState, SeedSpec, SimHandle, SimServer, TryOutcome};
 use lock_store::{NewApiKey, NewDoor, NewProperty, Room, Store};
+use secrecy::SecretString;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -134,5 +135,49 @@ impl Hotel {
         let answer = http.post(format!("{base}/v3/keyboardPwd/delete")).form(&form).send().await.unwrap();
         let done: serde_json::Value = answer.json().await.unwrap();
         assert_eq!(done["errcode"], 0, "{done}");
+    }
+}
+
+impl Hotel {
+    /// A key of this tenant's with these scopes, for some of its properties or all.
+    pub async fn token(
+        &self,
+        scopes: &[Scope],
+        properties: Option<Vec<PropertyId>>,
+        expires_at: Option<jiff::Timestamp>,
+    ) -> SecretString {
+        let key = NewApiKey {
+            id: ApiKeyId::from_uuid(Uuid::new_v4()),
+            name: "another".to_owned(),
+            role: "pms".to_owned(),
+            scopes: scopes.iter().map(|scope| scope.text().to_owned()).collect(),
+            properties,
+            expires_at,
+        };
+        let mut tx = self.store.tenant(self.tenant).await.unwrap();
+        let (_, token) = tx.mint_api_key(key, jiff::Timestamp::now()).await.unwrap();
+        tx.commit().await.unwrap();
+        token
+    }
+
+    /// One more property of this tenant's, without a room.
+    pub async fn another_property(&self, live: bool) -> PropertyId {
+        let id = PropertyId::from_uuid(Uuid::new_v4());
+        let mut tx = self.store.tenant(self.tenant).await.unwrap();
+        tx.create_property(&NewProperty {
+            id,
+            name: "Another hotel".to_owned(),
+            zone: "Europe/Lisbon".to_owned(),
+            live,
+            clock_hook_url: None,
+            policy: StayPolicy::default(),
+            vendor: "ttlock".to_owned(),
+            vendor_config: json!({}),
+            vendor_sealed: None,
+        })
+        .await
+        .unwrap();
+        tx.commit().await.unwrap();
+        id
     }
 }

@@ -1,8 +1,10 @@
 //! The invariants of DESIGN §8, read from outside: the locks and the journal of the simulator, the database, the log.
 
 use super::{Hotel, shared};
+use lock_sim::ttlock::Effect;
 use sqlx::{Connection as _, PgConnection, Row as _};
 use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
 
 /// A connection that sees everything.
 pub async fn owner() -> PgConnection {
@@ -31,11 +33,22 @@ pub async fn check(hotel: &Hotel) {
     the_log_is_whole(hotel, &mut db).await;
 }
 
-/// I1, and I2 for what was taken away: the locks hold what the record calls live, once, and nothing else of ours.
-async fn one_code_per_holder_and_door(hotel: &Hotel, _db: &mut PgConnection) {
-    let mut seen = BTreeSet::new();
+/// I1: one code per stay, holder and door, and none that no credential of ours stands for.
+async fn one_code_per_holder_and_door(hotel: &Hotel, db: &mut PgConnection) {
+    let rows = sqlx::query(
+        "SELECT c.token, c.stay_id, c.door_id, k.holder FROM credentials c JOIN keys k USING (tenant_id, key_id)
+         WHERE c.tenant_id = $1",
+    )
+    .bind(hotel.tenant.as_uuid())
+    .fetch_all(db)
+    .await
+    .unwrap();
+    let slots: BTreeMap<String, (Uuid, Uuid, i32)> =
+        rows.iter().map(|r| (r.get("token"), (r.get("stay_id"), r.get("door_id"), r.get("holder")))).collect();
+    let mut taken = BTreeSet::new();
     for code in hotel.codes() {
-        assert!(seen.insert((code.lock_id, code.name.clone())), "I1: two codes named {} in lock {}", code.name, code.lock_id);
+        let slot = slots.get(&code.name).unwrap_or_else(|| panic!("{} is nobody's", code.name));
+        assert!(taken.insert(*slot), "I1: two codes for {slot:?}");
         assert!(!code.ghost, "a code that the cloud lists and no door knows");
     }
 }
@@ -43,18 +56,22 @@ async fn one_code_per_holder_and_door(hotel: &Hotel, _db: &mut PgConnection) {
 /// I3: what the vendor was made to do had been written down before.
 async fn effects_have_intents(hotel: &Hotel, db: &mut PgConnection) {
     let rows = sqlx::query(
-        "SELECT c.token, min(a.at) AS first FROM credentials c JOIN key_credential_attempts a USING (tenant_id, credential_id)
+        "SELECT c.token, count(*) FILTER (WHERE a.action = 'issue') AS issues FROM credentials c
+         JOIN key_credential_attempts a USING (tenant_id, credential_id)
          WHERE c.tenant_id = $1 AND a.phase = 'intent' GROUP BY c.token",
     )
     .bind(hotel.tenant.as_uuid())
     .fetch_all(db)
     .await
     .unwrap();
-    let intents: BTreeSet<String> = rows.iter().map(|row| row.get("token")).collect();
-    let mut adds: BTreeMap<String, i32> = BTreeMap::new();
+    let intents: BTreeMap<String, i64> = rows.iter().map(|row| (row.get("token"), row.get("issues"))).collect();
+    let mut adds: BTreeMap<String, i64> = BTreeMap::new();
     for entry in hotel.sim.sim().journal(0) {
-        assert!(intents.contains(&entry.name), "I3: {} was sent without an intent", entry.name);
-        *adds.entry(format!("{:?}", entry.effect)).or_default() += 1;
+        assert!(intents.contains_key(&entry.name), "I3: {} was sent without an intent", entry.name);
+        *adds.entry(entry.name).or_default() += i64::from(entry.effect == Effect::Add);
+    }
+    for (name, added) in adds {
+        assert!(added <= intents[&name], "I3: {name} was added {added} times on {} intents", intents[&name]);
     }
 }
 

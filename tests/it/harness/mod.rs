@@ -1,10 +1,12 @@
 //! How a test here reads: `let hotel = Hotel::open().await;`, then requests as a PMS would send them, then what the locks say.
 
 mod client;
-pub mod invariants;
 pub mod faults;
 mod hotel;
+pub mod invariants;
 mod shared;
+pub mod still;
+pub mod temporal;
 mod until;
 
 pub use client::{Answer, Client};

@@ -1,14 +1,15 @@
 //! What all tests of the binary share: one stack, one worker, one API, each on threads of its own.
 
+use super::faults::Faults;
 use lock_api::{
     engine::{Temporal, TemporalSettings},
     limits::Shares,
 };
 use lock_kms::{DataKeys, LocalFileKms};
-use super::faults::Faults;
 use lock_store::Store;
 use lock_worker::Watch;
 use std::{num::NonZeroU32, path::PathBuf, sync::Arc, sync::OnceLock, sync::mpsc, thread, time::Duration};
+use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, Url};
 use tokio::sync::watch;
 use xtask::{
     project::Project,
@@ -83,7 +84,8 @@ pub fn worker_config(stack: &Stack, app_url: &str, kms_dir: &std::path::Path) ->
         metrics_addr: ([127, 0, 0, 1], 0).into(),
         otlp_endpoint: None,
         vendor_rps: 0.0,
-        cached_stays: 500,
+        // What a worker that keeps no workflow in memory writes is recorded, too: see replay.rs.
+        cached_stays: if std::env::var_os("RECORD_HISTORIES").is_some_and(|kind| kind == "cold") { 0 } else { 500 },
         database_connections: 20,
     }
 }
@@ -93,7 +95,9 @@ pub fn start_worker(config: lock_worker::Config, stop: watch::Receiver<bool>) ->
     let (ready, up) = mpsc::channel();
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        runtime.block_on(lock_worker::run(config, Watch::new(Faults), stop, |address| ready.send(address).unwrap())).unwrap();
+        runtime
+            .block_on(lock_worker::run(config, Watch::new(Faults), stop, |address| ready.send(address).unwrap()))
+            .unwrap();
     });
     format!("http://{}", up.recv_timeout(Duration::from_secs(30)).expect("the worker comes up"))
 }
@@ -109,8 +113,10 @@ fn start_api(stack: &Stack, app_url: &str, kms_dir: &std::path::Path, mut stop: 
             let store = Store::connect(&app_url, 40).await.unwrap();
             let keys = DataKeys::new(Arc::new(LocalFileKms::open(&kms_dir).unwrap()), Arc::new(store.clone()));
             let converter = lock_kms::data_converter(keys.clone());
-            let engine = Temporal::new(TemporalSettings { address: temporal, namespace: "default".to_owned(), converter });
-            let config = lock_api::Config { shares: Shares { requests: MANY, commands: MANY }, ..lock_api::Config::default() };
+            let engine =
+                Temporal::new(TemporalSettings { address: temporal, namespace: "default".to_owned(), converter });
+            let config =
+                lock_api::Config { shares: Shares { requests: MANY, commands: MANY }, ..lock_api::Config::default() };
             let state = lock_api::AppState::new(store, keys, Arc::new(engine), config);
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             ready.send(listener.local_addr().unwrap()).unwrap();
@@ -121,4 +127,14 @@ fn start_api(stack: &Stack, app_url: &str, kms_dir: &std::path::Path, mut stop: 
         });
     });
     format!("http://{}", up.recv_timeout(Duration::from_secs(30)).expect("the API comes up"))
+}
+
+impl Shared {
+    /// A client of Temporal that has no keys: it sees histories as they are stored.
+    pub async fn temporal(&self) -> Client {
+        let url: Url = format!("http://{}", self.stack.temporal_address()).parse().unwrap();
+        let options = ConnectionOptions::new(url).identity("tests").dns_load_balancing(None).build();
+        let connection = Connection::connect(options).await.unwrap();
+        Client::new(connection, ClientOptions::new("default".to_owned()).build()).unwrap()
+    }
 }

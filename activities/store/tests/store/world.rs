@@ -155,6 +155,7 @@ impl World {
 
     pub(crate) fn command(&self, verb: Verb) -> Command {
         Command {
+            tenant: self.tenant,
             id: fresh!(CommandId),
             verb,
             at: noon(),

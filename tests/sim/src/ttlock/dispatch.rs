@@ -49,9 +49,11 @@ pub(crate) async fn handle(
         return StatusCode::NOT_FOUND.into_response();
     }
     let post = request.method() == Method::POST;
-    if request.headers().contains_key("traceparent") {
+    if let Some(traceparent) = request.headers().get("traceparent") {
+        let text = String::from_utf8_lossy(traceparent.as_bytes()).into_owned();
         let mut world = sim.world();
         world.stats.traced_calls = world.stats.traced_calls.saturating_add(1);
+        world.stats.last_traceparent.insert(verb.clone(), text);
     }
     let params = read_params(request).await;
     let work = tokio::spawn(process(sim.clone(), verb, post, params));

@@ -19,6 +19,8 @@ pub struct Stats {
     pub peak_codes_total: usize,
     /// Calls that carried a `traceparent` header.
     pub traced_calls: u64,
+    /// The `traceparent` of the latest call that carried one, by path without `/v3/`.
+    pub last_traceparent: BTreeMap<String, String>,
     /// Calls that found the gateway in the middle of another command: what a careful client keeps at 0.
     pub gateway_collisions: u64,
 }

@@ -1,0 +1,150 @@
+//! What Temporal stores of a stay is unreadable without the tenant's key, and the codec endpoint reads it for whom it may concern.
+
+use crate::harness::{Client, Hotel, shared, until};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use jiff::{SignedDuration, Timestamp};
+use lock_api::scope::Scope;
+use lock_sim::ttlock::{FaultKind, FaultOrder};
+use serde_json::{Value, json};
+use std::time::Duration;
+use temporalio_client::{UntypedWorkflow, WorkflowFetchHistoryOptions};
+
+/// A stay's history as Temporal keeps it.
+async fn history(hotel: &Hotel, reservation: &str) -> Value {
+    let temporal = shared().temporal().await;
+    let id = format!("stay/{}/{}/{reservation}", hotel.tenant, hotel.property);
+    let history =
+        temporal.get_workflow_handle::<UntypedWorkflow>(id).fetch_history(WorkflowFetchHistoryOptions::default());
+    serde_json::from_slice(&history.to_json().await.unwrap()).unwrap()
+}
+
+/// Every payload of a history but search attributes, which the server must read, with the place where it stands.
+fn payloads(value: &Value, place: &str, found: &mut Vec<(String, Value)>) {
+    match value {
+        Value::Object(fields) if fields.get("metadata").is_some_and(|m| m.get("encoding").is_some()) => {
+            found.push((place.to_owned(), value.clone()));
+        }
+        Value::Object(fields) => {
+            for (name, value) in
+                fields.iter().filter(|(name, _)| !matches!(&name[..], "search_attributes" | "searchAttributes"))
+            {
+                payloads(value, &format!("{place}.{name}"), found);
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|value| payloads(value, place, found)),
+        _ => {}
+    }
+}
+
+/// Every failure of a history.
+fn failures<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
+    match value {
+        Value::Object(fields) => {
+            if fields.contains_key("encodedAttributes")
+                || fields.contains_key("stackTrace")
+                || fields.contains_key("applicationFailureInfo")
+            {
+                found.push(value);
+            }
+            fields.values().for_each(|value| failures(value, found));
+        }
+        Value::Array(list) => list.iter().for_each(|value| failures(value, found)),
+        _ => {}
+    }
+}
+
+fn decoded(text: &Value) -> String {
+    String::from_utf8_lossy(&STANDARD.decode(text.as_str().unwrap_or_default()).unwrap()).into_owned()
+}
+
+/// A stay in whose history everything occurs: payloads both ways, and the failure of a try.
+async fn eventful() -> (Hotel, Value, String) {
+    let hotel = Hotel::open().await;
+    hotel.sim.sim().add_fault(FaultOrder::times("keyboardPwd/add", FaultKind::Down, 1));
+    let until_text = (Timestamp::now() + SignedDuration::from_hours(31)).to_string();
+    let body = json!({ "reservation": "R1", "room": "101", "from": Timestamp::now().to_string(), "until": until_text });
+    hotel.pms.post("stays?wait=20", body).await.expect(201);
+    let later = lock_store::to_stored(Timestamp::now() + SignedDuration::from_hours(77)).to_string();
+    hotel.pms.verb("R1", "modify-stay", json!({ "until": later })).await.ok();
+    hotel.pms.verb("R1", "check-out", json!({})).await.ok();
+    hotel.pms.phase("R1", "ended").await;
+    let history = until("the workflow has ended", Duration::from_secs(20), || async {
+        let history = history(&hotel, "R1").await;
+        if history.to_string().contains("WorkflowExecutionCompleted") { Ok(history) } else { Err(()) }
+    })
+    .await;
+    (hotel, history, later)
+}
+
+#[tokio::test]
+async fn a_history_is_encrypted_and_opens_for_its_tenant_only() {
+    let (hotel, history, later) = eventful().await;
+    let mut found = Vec::new();
+    payloads(&history, "", &mut found);
+    for (p, v) in &found {
+        eprintln!("{p} {} {:.300}", decoded(&v["metadata"]["encoding"]), decoded(&v["data"]));
+    }
+    assert!(found.len() >= 12, "{}: {history:#}", found.len());
+    let own = format!("{}/", hotel.tenant);
+    for (place, payload) in &found {
+        assert_eq!(decoded(&payload["metadata"]["encoding"]), "binary/encrypted", "{place}");
+        let key = decoded(&payload["metadata"]["encryption-key-id"]);
+        assert!(key.starts_with(&own) || key.starts_with("system/"), "{place}: {key}");
+        let data = decoded(&payload["data"]);
+        for canary in ["window", "until", "verb", "reservation", &later] {
+            assert!(!data.contains(canary), "{place} says {canary}");
+        }
+    }
+    assert!(!history.to_string().contains(&later) && !history.to_string().contains("pad_before_s"));
+
+    let all = json!({ "payloads": found.iter().map(|(_, payload)| payload).collect::<Vec<_>>() });
+    let reader = hotel.pms.with_token(hotel.token(&[Scope::HistoriesRead], None, None).await);
+    let opened = reader.post("/codec/decode", all.clone()).await.expect(200);
+    assert_eq!(opened.header("cache-control"), Some("no-store"));
+    let opened = opened.body["payloads"].as_array().unwrap().clone();
+    assert_eq!(opened.len(), found.len());
+    let texts: String = opened.iter().map(|payload| decoded(&payload["data"])).collect();
+    for told in ["\"reservation\":\"R1\"", &later, "pad_before_s", "check_out"] {
+        assert!(texts.contains(told), "{told} is not in {texts}");
+    }
+    // And back again: what is encoded now opens to the same.
+    let plain = json!({ "payloads": opened });
+    let sealed = reader.post("/codec/encode", plain.clone()).await.expect(200).body;
+    assert_ne!(sealed, plain);
+    assert_eq!(reader.post("/codec/decode", sealed).await.expect(200).body, plain);
+
+    let mine = found.iter().find(|(_, payload)| decoded(&payload["metadata"]["encryption-key-id"]).starts_with(&own));
+    let mine = json!({ "payloads": [mine.expect("a payload under the tenant's key").1] });
+    let stranger = Hotel::open().await;
+    stranger.pms.post("/codec/decode", mine.clone()).await.problem(403, "codec_refused");
+    stranger.pms.post("/codec/decode", all).await.problem(403, "codec_refused");
+    let mut tampered = mine.clone();
+    tampered["payloads"][0]["metadata"]["encryption-key-id"] = json!(STANDARD.encode(format!("{}/1", stranger.tenant)));
+    stranger.pms.post("/codec/decode", tampered).await.problem(403, "codec_refused");
+    let others: Vec<Scope> = Scope::ALL.iter().copied().filter(|scope| *scope != Scope::HistoriesRead).collect();
+    let lacking = hotel.pms.with_token(hotel.token(&others, None, None).await);
+    lacking.post("/codec/decode", mine.clone()).await.problem(403, "scope_missing");
+    // A payload does not tell which property it is of, so a key of some properties opens none.
+    let partly = hotel.token(&[Scope::HistoriesRead], Some(vec![hotel.property]), None).await;
+    Client::new(&shared().api, hotel.property, partly).post("/codec/decode", mine).await.problem(403, "codec_refused");
+}
+
+#[tokio::test]
+async fn failures_in_a_history_tell_nothing() {
+    let (hotel, history, _) = eventful().await;
+    let mut found = Vec::new();
+    failures(&history, &mut found);
+    assert!(!found.is_empty(), "a try failed: {history:#}");
+    let mut encoded = Vec::new();
+    for failure in found {
+        let message = failure["message"].as_str().unwrap_or("");
+        assert!(matches!(message, "" | "Encoded failure"), "{failure:#}");
+        assert_eq!(failure["stackTrace"].as_str().unwrap_or(""), "");
+        encoded.push(failure["encodedAttributes"].clone());
+    }
+    assert!(encoded.iter().any(|payload| !payload.is_null()));
+    let encoded: Vec<Value> = encoded.into_iter().filter(|payload| !payload.is_null()).collect();
+    let opened = hotel.pms.post("/codec/decode", json!({ "payloads": encoded })).await.expect(200).body;
+    let text = decoded(&opened["payloads"][0]["data"]);
+    assert!(text.contains("message"), "{text}");
+}
