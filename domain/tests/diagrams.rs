@@ -1,6 +1,6 @@
 //! The state machines as pictures, generated from their tables and checked in. `UPDATE=1 cargo test -p lock-domain --test diagrams`
 //! writes them anew.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 use lock_domain::{
     command::VerbKind,

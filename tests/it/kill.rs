@@ -28,7 +28,8 @@ impl House {
             let project = Project::find().unwrap();
             let bin_dir = build_binaries(&project).unwrap();
             // Kept at the end, so that a test can read what was left behind; it wipes the folder itself.
-            let options = StackOptions { ephemeral: false, ..StackOptions::for_tests(&project) };
+            let options =
+                StackOptions { ephemeral: false, postgres_durable: true, ..StackOptions::for_tests(&project) };
             Deployment::start(options, &bin_dir).unwrap()
         };
         let deployment = spawn_blocking(start).await.unwrap();
@@ -38,7 +39,11 @@ impl House {
             Client::new(deployment.api.url(), text("property").parse().unwrap(), SecretString::from(token.clone()));
         let sim = deployment.sim.url().to_owned();
         let house = Self { deployment, pms, token, sim, http: reqwest::Client::new() };
-        house.pms.send(reqwest::Method::PUT, "policy", Some("policy"), Some(br#"{"retry_cap_s":1}"#.to_vec())).await.ok();
+        house
+            .pms
+            .send(reqwest::Method::PUT, "policy", Some("policy"), Some(br#"{"retry_cap_s":1}"#.to_vec()))
+            .await
+            .ok();
         house
     }
 

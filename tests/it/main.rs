@@ -15,6 +15,7 @@ mod kill;
 mod lifecycle;
 mod race;
 mod replay;
+mod seeing;
 mod skipping;
 mod tenancy;
 mod tracing;

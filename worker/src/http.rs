@@ -2,13 +2,15 @@
 
 use axum::{Router, http::StatusCode, http::header::CONTENT_TYPE, response::IntoResponse, routing::get};
 use lock_store::Store;
-use std::future::Future;
+use lock_telemetry::metrics;
+use std::{future::Future, net::SocketAddr};
 use tokio::net::TcpListener;
 
-/// Serves until `stop` completes.
+/// Serves until `stop` completes. `sdk` is where the Temporal SDK serves its metrics.
 pub(crate) async fn serve(
     listener: TcpListener,
     store: Store,
+    sdk: SocketAddr,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let ready = move || {
@@ -20,12 +22,22 @@ pub(crate) async fn serve(
             }
         }
     };
-    let metrics = || async {
-        ([(CONTENT_TYPE, lock_telemetry::metrics::CONTENT_TYPE)], lock_telemetry::metrics::render()).into_response()
+    let all = move || async move {
+        let text = metrics::render() + &sdk_metrics(sdk).await;
+        ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
     };
     let router = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .route("/metrics", get(metrics));
+        .route("/metrics", get(all));
     axum::serve(listener, router).with_graceful_shutdown(stop).await
+}
+
+/// The SDK's metrics; nothing rather than an error, because ours must be seen even then.
+async fn sdk_metrics(sdk: SocketAddr) -> String {
+    let fetch = async { reqwest::get(format!("http://{sdk}/metrics")).await?.text().await };
+    fetch.await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the SDK's metrics can't be fetched");
+        String::new()
+    })
 }

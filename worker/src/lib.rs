@@ -6,6 +6,7 @@
 mod config;
 mod connect;
 mod http;
+mod telemetry;
 
 pub use config::Config;
 pub use connect::connect;
@@ -19,7 +20,7 @@ use lock_workflows::{KeyLifecycle, QUEUE_STAYS, vendor_queue};
 use secrecy::ExposeSecret as _;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use temporalio_sdk::{
-    Runtime, Worker, WorkerOptions,
+    Worker, WorkerOptions,
     interceptors::{ActivityInboundInterceptor, ExecuteActivityInput, ExecuteActivityOutput, Next},
     runtime::PollerBehavior,
 };
@@ -74,7 +75,7 @@ pub async fn run(
     let vendors = VendorRegistry::new(Arc::new(meter), Arc::new(MemoryTokenCache::default()))?;
     let effects = Effects::new(store.clone(), keys, vendors);
 
-    let runtime = Runtime::from_current_tokio(Default::default()).context("Temporal runtime")?;
+    let (runtime, sdk_metrics) = telemetry::runtime()?;
     let stays = WorkerOptions::new(QUEUE_STAYS)
         .register_workflow::<KeyLifecycle>()?
         .register_activities(Records { store: store.clone() })
@@ -101,7 +102,7 @@ pub async fn run(
     let relay = lock_events::OutboxRelay::new(store.clone(), config.nats_url.clone());
     let relay = relay.on_lag(lock_telemetry::metrics::set_outbox_lag).run(stop.clone());
     let mut http_stop = stop.clone();
-    let http = tokio::spawn(http::serve(listener, store, async move {
+    let http = tokio::spawn(http::serve(listener, store, sdk_metrics, async move {
         let _ = http_stop.wait_for(|stop| *stop).await;
     }));
     ready(address);

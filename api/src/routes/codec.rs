@@ -1,8 +1,8 @@
 //! The codec endpoint of the Temporal UI: decodes payloads of workflow histories for whoever may read them.
 //!
 //! Authenticated by an API key with `histories:read`, or by a cookie that `/codec/login` sets for browsers. Only payloads of the caller's
-//! tenant and of the system are opened; one foreign payload refuses the whole call, and a key of some properties opens none. The cookie holds no key: it names one, with an end
-//! and a keyed hash, and the key's rights are looked up on each use.
+//! tenant and of the system are opened; one foreign payload refuses the whole call, and a key of some properties opens none. The cookie
+//! holds no key: it names one, with an end and a keyed hash, and the key's rights are looked up on each use.
 
 use crate::{
     auth::{self, Allowed},
@@ -207,7 +207,8 @@ async fn by_cookie(state: &AppState, value: &str) -> Result<TenantId, Problem> {
 
 /// The key's tenant, unless the key is for some properties only: a payload does not tell which property it is of.
 fn whole_tenant(key: &ApiKey) -> Result<TenantId, Problem> {
-    let refusal = || Problem::new(Code::CodecRefused, "histories are of all properties, and this key is for some of them");
+    let refusal =
+        || Problem::new(Code::CodecRefused, "histories are of all properties, and this key is for some of them");
     key.properties.is_none().then_some(key.tenant).ok_or_else(refusal)
 }
 

@@ -68,7 +68,8 @@ fn spec(settings: Settings<'_>, data: &Path, port: u16, user: Option<User>) -> P
         format!("max_connections={}", settings.max_connections),
         format!("fsync={switch}"),
         format!("full_page_writes={switch}"),
-        format!("synchronous_commit={switch}"),
+        // Even where a power cut may lose something, `kill -9` must not.
+        "synchronous_commit=on".to_owned(),
         "timezone=UTC".to_owned(),
         "log_timezone=UTC".to_owned(),
         "log_line_prefix=%m [%p] %u@%d ".to_owned(),
