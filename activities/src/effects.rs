@@ -26,7 +26,7 @@ use lock_vendors::{
     port::{CallContext, CredentialToken, LockVendor, TokenError, VendorCredentialRef, VendorLockRef},
     registry::{AdapterKey, RegistryError, VendorRegistry},
 };
-use lock_workflows::Batch;
+use lock_workflows::{Batch, Performed};
 use secrecy::SecretString;
 use std::{sync::Arc, time::Duration};
 use temporalio_macros::activities;
@@ -66,7 +66,7 @@ enum Trouble {
 impl Effects {
     /// See [`lock_workflows::activities::VendorActivities`].
     #[activity(definition = lock_workflows::activities::Perform)]
-    pub async fn perform(self: Arc<Self>, ctx: ActivityContext, batch: Batch) -> Result<Vec<Known>, ActivityError> {
+    pub async fn perform(self: Arc<Self>, ctx: ActivityContext, batch: Batch) -> Result<Performed, ActivityError> {
         let span = tracing::info_span!("perform", stay = %batch.id.stay, urgency = ?batch.urgency, effects = batch.effects.len());
         lock_telemetry::set_parent(&span, batch.traceparent.as_deref());
         let work = self.batch(&ctx, &batch).instrument(span);
@@ -89,7 +89,7 @@ impl Effects {
         Self { store, keys, vendors }
     }
 
-    async fn batch(&self, ctx: &ActivityContext, batch: &Batch) -> Result<Vec<Known>, ActivityError> {
+    async fn batch(&self, ctx: &ActivityContext, batch: &Batch) -> Result<Performed, ActivityError> {
         let tries: Vec<_> = batch.effects.iter().map(|effect| self.one(ctx, batch, effect).boxed()).collect();
         let rounds: Vec<_> = stream::iter(tries).buffered(AT_ONCE).collect().await;
         let mut known = Vec::with_capacity(rounds.len());
@@ -110,7 +110,7 @@ impl Effects {
         }
         match again {
             Some((code, after)) if !over(ctx, batch) => Err(failure::again(code, after)),
-            _ => Ok(known),
+            _ => Ok(Performed { tenant: batch.id.tenant, known }),
         }
     }
 
@@ -202,7 +202,8 @@ impl Effects {
             may_stand: target.state.may_open(),
         };
         let call = CallContext {
-            traceparent: lock_telemetry::current_traceparent(),
+            // Without spans, because a filter drops them, the caller's own context still reaches the vendor.
+            traceparent: lock_telemetry::current_traceparent().or_else(|| batch.traceparent.clone()),
             ..CallContext::new(attempt.to_string(), CALL_TIMEOUT)
         };
         Ok(step.run(vendor.as_ref(), &call, now).await)

@@ -5,6 +5,7 @@
 #![allow(missing_docs, reason = "the macro adds an undocumented constant beside each activity")]
 
 use crate::failure;
+use jiff::Timestamp;
 use lock_domain::{
     command::VerbKind,
     event::Event,
@@ -42,10 +43,10 @@ impl Records {
         let mut tx = self.store.tenant(new.id.tenant).await?;
         let old = tx.stay_by_id(new.id.stay).await?.ok_or(StoreError::NotFound("stay"))?;
         let mut events = differences(&old, new);
-        tx.record_stay(new.id.stay, &row_of(new)).await?;
+        tx.record_stay(new.id.stay, &row_of(new, Timestamp::now())).await?;
         self.settle(&mut tx, new, &mut events).await?;
         let rest = jiff::SignedDuration::from_secs(new.pin_quarantine_s.into());
-        let rested = new.at.saturating_add(rest).unwrap_or(jiff::Timestamp::MAX);
+        let rested = new.at.saturating_add(rest).unwrap_or(Timestamp::MAX);
         for key in &new.retired {
             tx.set_wish(*key, Wish::Unwanted).await?;
             tx.release_pins(*key, rested).await?;
@@ -66,13 +67,14 @@ impl Records {
         new: &StaySnapshot,
         events: &mut Vec<Event>,
     ) -> Result<(), StoreError> {
+        let at = Timestamp::now();
         for one in &new.settled {
             let (status, code) = match one.verdict {
                 Verdict::Done => (CommandStatus::Done, None),
                 Verdict::Failed(code) => (CommandStatus::Failed, Some(code)),
                 Verdict::Overtaken => (CommandStatus::Overtaken, None),
             };
-            if tx.settle_command(one.id, status, code, new.at).await? {
+            if tx.settle_command(one.id, status, code, at).await? {
                 metrics::command(one.verb.name(), status.name());
                 self.time_to_key(tx, new, one).await?;
                 events.push(Event::CommandSettled { verb: one.verb, operation: one.id, outcome: one.verdict });
@@ -80,7 +82,7 @@ impl Records {
         }
         let status = if new.attention.is_some() { CommandStatus::NeedsHuman } else { CommandStatus::Running };
         for id in &new.running {
-            tx.settle_command(*id, status, new.attention, new.at).await?;
+            tx.settle_command(*id, status, new.attention, at).await?;
         }
         Ok(())
     }
@@ -100,7 +102,7 @@ impl Records {
     }
 }
 
-fn row_of(new: &StaySnapshot) -> StayRecord {
+fn row_of(new: &StaySnapshot, at: Timestamp) -> StayRecord {
     StayRecord {
         phase: new.phase,
         cause: new.cause,
@@ -110,7 +112,7 @@ fn row_of(new: &StaySnapshot) -> StayRecord {
         next_deadline: new.next_deadline,
         window: new.window,
         room: new.room,
-        at: new.at,
+        at,
     }
 }
 

@@ -43,7 +43,8 @@ impl ClockOffset {
 
     /// The offset after which the property's present is `target`.
     pub fn advanced_to(self, real: Timestamp, target: Timestamp) -> Result<Self, ClockError> {
-        let ms = target.duration_since(real).as_millis();
+        // Rounded up, so that a deadline at `target` is met.
+        let ms = (target.duration_since(real).as_nanos() + 999_999).div_euclid(1_000_000);
         let ms = i64::try_from(ms).map_err(|_| ClockError::TooFar)?;
         match ms {
             _ if ms < self.0 => Err(ClockError::Backwards),

@@ -32,9 +32,15 @@ pub struct Config {
     #[arg(long, env = "LOCK_VENDOR_RPS", default_value_t = 0.0)]
     pub vendor_rps: f64,
     /// Workflows kept in memory. One more costs about 20 kB; one that is not kept costs a replay when it wakes.
-    #[arg(long, env = "LOCK_CACHED_STAYS", default_value_t = 5_000)]
+    /// At least 200: with fewer than there are workflow-task slots (100) the SDK may evict a stay in the middle of a local activity.
+    #[arg(long, env = "LOCK_CACHED_STAYS", default_value_t = 5_000, value_parser = cached_stays)]
     pub cached_stays: usize,
     /// Database connections.
     #[arg(long, env = "LOCK_DB_CONNECTIONS", default_value_t = 20)]
     pub database_connections: u32,
+}
+
+fn cached_stays(text: &str) -> Result<usize, String> {
+    let count: usize = text.parse().map_err(|_| "not a number".to_owned())?;
+    if count < 200 { Err("keep at least 200 stays in memory".to_owned()) } else { Ok(count) }
 }

@@ -40,6 +40,15 @@ pub struct Batch {
     pub traceparent: Option<String>,
 }
 
+/// What a batch brought to light.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Performed {
+    /// Whose; it also tells the history's encryption whose key to use.
+    pub tenant: TenantId,
+    /// Of each effect, in the batch's order.
+    pub known: Vec<Known>,
+}
+
 /// What the record shall say of a stay from now on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StaySnapshot {
@@ -81,9 +90,9 @@ pub use vendor_activities::Perform;
 
 #[activity_definitions]
 impl VendorActivities {
-    /// Performs a batch and says of each effect, in its order, what is known. It ends with an error only when it should run again.
+    /// Performs a batch and says what is known of each effect. It ends with an error only when it should run again.
     #[activity(name = "perform")]
-    pub fn perform(batch: Batch) -> Result<Vec<Known>, ActivityError> {
+    pub fn perform(batch: Batch) -> Result<Performed, ActivityError> {
         unimplemented!()
     }
 }

@@ -66,6 +66,8 @@ pub struct Carried {
 /// The answer to a command, once it has a verdict that stands in the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandAnswer {
+    /// Whose; it also tells the history's encryption whose key to use.
+    pub tenant: TenantId,
     /// How it ended; `None` if the run went on as another one before: ask again with the same command.
     pub verdict: Option<Verdict>,
     /// Where the stay stands now.
@@ -150,7 +152,7 @@ impl KeyLifecycle {
         // Only cancellation ends the wait early, and this token is never cancelled.
         let _ = ctx.wait_condition_with_options(answered, options).await;
         let now = Self::now(ctx);
-        ctx.state(|s| CommandAnswer { verdict: s.answer(id), phase: s.stay.phase(now) })
+        ctx.state(|s| CommandAnswer { tenant: s.stay.id.tenant, verdict: s.answer(id), phase: s.stay.phase(now) })
     }
 
     #[update_validator(command)]
@@ -292,7 +294,9 @@ impl KeyLifecycle {
         ctx.state_mut(|s| {
             for (n, effect) in effects.iter().enumerate() {
                 let one = match &known {
-                    Ok(known) => known.get(n).copied().unwrap_or(Known::Unconfirmed { code: Code::Unproven }),
+                    Ok(performed) => {
+                        performed.known.get(n).copied().unwrap_or(Known::Unconfirmed { code: Code::Unproven })
+                    }
                     Err(temporalio_workflow::ActivityExecutionError::Cancelled(_)) => Known::CalledOff,
                     Err(_) => Known::Unconfirmed { code: Code::Unproven },
                 };

@@ -10,7 +10,7 @@ pub mod activities;
 pub mod key_lifecycle;
 pub mod search;
 
-pub use activities::{Batch, StaySnapshot};
+pub use activities::{Batch, Performed, StaySnapshot};
 pub use key_lifecycle::{CommandAnswer, KeyLifecycle, StayStart};
 
 /// The queue of the workflows themselves and of their short database writes.

@@ -50,7 +50,7 @@ pub struct StayRecord {
     pub window: Window,
     /// The guest's room.
     pub room: RoomId,
-    /// When this was so, on the property's clock.
+    /// When this was so, real time.
     pub at: Timestamp,
 }
 

@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use xtask::project::Project;
 use xtask::stack::{Deployment, StackOptions, build_binaries, stop};
+use xtask::story::welcome;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -30,7 +31,15 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode> {
         }
         Err(error) => return Err(error),
     };
-    print_links(&deployment, started.elapsed());
+    let ready = started.elapsed();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
+    println!();
+    // What is up stays up, whatever becomes of the first guest.
+    let sentences = runtime.block_on(welcome(&deployment)).unwrap_or_else(|error| vec![format!("{error:#}")]);
+    for sentence in sentences {
+        println!("  {sentence}");
+    }
+    print_links(&deployment, ready);
     let ended = if args.once { Vec::new() } else { watch(&mut deployment) };
     for report in &ended {
         eprintln!("{report}");

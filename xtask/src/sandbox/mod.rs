@@ -9,6 +9,7 @@ mod sim;
 mod views;
 
 pub use api::{Answer, Api, Call};
+pub(crate) use own_stack::http_client;
 pub use own_stack::{OwnStack, Profile};
 pub use sim::{Order, Sim, door_of};
 pub use views::{Credential, JournalEntry, Key, Lock, SimCredential, Stay, StayLine, Tried, Window};

@@ -187,7 +187,8 @@ fn seed(stack: &Stack, services: &Services, bin_dir: &Path, rooms: usize) -> Res
     serde_json::from_str(line).context("lock-api seed-sandbox printed no JSON line")
 }
 
-fn http_client() -> Result<reqwest::Client> {
+/// The client for all of it: no proxy stands between parts of one machine.
+pub(crate) fn http_client() -> Result<reqwest::Client> {
     // An error means that a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Ok(reqwest::Client::builder().no_proxy().build()?)

@@ -5,10 +5,12 @@
 
 mod scenes;
 mod teller;
+mod welcome;
 
 use anyhow::Result;
 
 pub use teller::Teller;
+pub use welcome::welcome;
 
 use crate::sandbox::OwnStack;
 
