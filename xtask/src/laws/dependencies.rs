@@ -49,7 +49,7 @@ const LAWS: &[Law] = &[
     Law { name: "lock-domain", ours: &[], others: Others::Only(&["jiff", "serde", "thiserror", "uuid", "utoipa"]) },
     Law { name: "lock-workflows", ours: &["lock-domain"], others: Others::Not(EFFECTS) },
     Law { name: "lock-tlog", ours: &["lock-domain"], others: Others::Not(EFFECTS) },
-    Law { name: "lock-kms", ours: &["lock-domain"], others: Others::Not(&["sqlx", "axum"]) },
+    Law { name: "lock-kms", ours: &["lock-domain", "lock-store"], others: Others::Not(&["sqlx", "axum"]) },
     Law { name: "lock-telemetry", ours: &["lock-domain"], others: Others::Any },
     Law { name: "lock-vendors", ours: &["lock-domain"], others: Others::Not(&["sqlx", "temporalio-sdk"]) },
     Law { name: "lock-store", ours: &["lock-domain", "lock-tlog"], others: Others::Not(&["reqwest", "axum"]) },

@@ -1,7 +1,7 @@
 //! The first guest of an `up`: one check-in by HTTP, proven at the simulated door, so that one sees the main job done.
 
 use anyhow::{Context, Result, bail};
-use jiff::{Timestamp, ToSpan as _};
+use jiff::ToSpan as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
@@ -17,7 +17,7 @@ pub async fn welcome(deployment: &Deployment) -> Result<Vec<String>> {
     let http = http_client()?;
     let api = Api::new(http.clone(), deployment.api.url(), &text("property")?, SecretString::from(text("api_key")?));
     let sim = Sim::new(http, deployment.sim.url());
-    let now = Timestamp::now();
+    let now = api.now().await?;
     let reservation = format!("WELCOME-{}", now.as_second());
     for (room, _) in api.rooms().await? {
         let until = (now + 24.hours()).to_string();
