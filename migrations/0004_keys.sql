@@ -55,6 +55,8 @@ CREATE TABLE credentials (
     -- The attempt that has no outcome yet. It stands on the row that is locked, because a second writer that has waited for the lock would
     -- not see a new row of another table.
     open_intent jsonb,
+    -- When something was last sent whose effect nobody knows; it may still arrive for a while. NULL once the credential is proven.
+    unresolved_since timestamptz,
     updated_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, credential_id),
     UNIQUE (tenant_id, key_id, door_id),

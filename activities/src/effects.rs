@@ -14,7 +14,6 @@ use crate::{
 use futures::{FutureExt as _, StreamExt as _, stream};
 use jiff::Timestamp;
 use lock_domain::{
-    credential::CredentialState,
     ids::AttemptId,
     problem::Code,
     stay::{Action, Effect, Known},
@@ -154,6 +153,11 @@ impl Effects {
         if let Some(known) = proven_before(effect.action, &target) {
             return Ok(Err(known));
         }
+        // A forgotten twin of an earlier round, whose stay has been ended by another worker since, puts nothing into a lock any more.
+        let making = matches!(effect.action, Action::Issue { .. } | Action::Change { .. });
+        if making && !target.stay_open {
+            return Ok(Err(Known::CalledOff));
+        }
         if let Some(open) = target.open_intent {
             let abandoned = Outcome {
                 attempt: open.id,
@@ -165,6 +169,7 @@ impl Effects {
                 effective: None,
                 code: Some(Code::Unproven),
                 still_valid_until: None,
+                unresolved_since: Some(open.at),
                 detail: None,
                 at: now,
             };
@@ -188,7 +193,7 @@ impl Effects {
         let pin = self.keys.open(batch.id.tenant, &place, &target.pin_sealed).await?;
         let pin = SecretString::from(std::str::from_utf8(&pin).map_err(|_| Trouble::Text)?);
         let now = Timestamp::now();
-        let unresolved = target.open_intent.map(|open| open.at);
+        let unresolved = target.open_intent.map(|open| open.at).max(target.unresolved_since);
         let step = Step {
             action: effect.action,
             lock: &VendorLockRef {
@@ -198,7 +203,7 @@ impl Effects {
             token: &CredentialToken::new(target.token.clone())?,
             pin: &pin,
             reference: target.vendor_ref.clone().map(VendorCredentialRef),
-            unresolved_since: unresolved.or_else(|| (target.state == CredentialState::Unconfirmed).then_some(now)),
+            unresolved_since: unresolved,
             may_stand: target.state.may_open(),
         };
         let call = CallContext {
@@ -242,6 +247,7 @@ impl Effects {
             effective: told.effective,
             code: told.code,
             still_valid_until: told.still_valid_until,
+            unresolved_since: told.unresolved.then_some(now),
             detail: None,
             at: now,
         };

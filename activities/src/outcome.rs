@@ -35,6 +35,8 @@ pub(crate) struct Told {
     pub(crate) effective: Option<Window>,
     pub(crate) code: Option<Code>,
     pub(crate) still_valid_until: Option<Timestamp>,
+    /// Something was sent, and nobody knows its effect.
+    pub(crate) unresolved: bool,
     pub(crate) event: Option<Event>,
 }
 
@@ -84,6 +86,7 @@ pub(crate) fn told(effect: &Effect, target: &EffectTarget, round: &Round, first:
         effective: None,
         code: None,
         still_valid_until: None,
+        unresolved: false,
         event: None,
     };
     match round {
@@ -131,6 +134,7 @@ pub(crate) fn told(effect: &Effect, target: &EffectTarget, round: &Round, first:
                 known: Known::Unconfirmed { code: *code },
                 code: Some(*code),
                 still_valid_until,
+                unresolved: *unproven,
                 event: first.then_some(event),
                 ..blank
             }

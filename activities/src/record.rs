@@ -7,7 +7,7 @@
 use crate::failure;
 use jiff::Timestamp;
 use lock_domain::{
-    command::VerbKind,
+    command::{Verb, VerbKind},
     event::Event,
     stay::{Settled, StayPhase, Verdict, Wish},
 };
@@ -75,6 +75,9 @@ impl Records {
                 Verdict::Overtaken => (CommandStatus::Overtaken, None),
             };
             if tx.settle_command(one.id, status, code, at).await? {
+                if let Verdict::Failed(_) = one.verdict {
+                    give_back(tx, new, one).await?;
+                }
                 metrics::command(one.verb.name(), status.name());
                 self.time_to_key(tx, new, one).await?;
                 events.push(Event::CommandSettled { verb: one.verb, operation: one.id, outcome: one.verdict });
@@ -99,6 +102,22 @@ impl Records {
             metrics::time_to_key(&new.vendor, new.at.duration_since(accepted).unsigned_abs());
         }
         Ok(())
+    }
+}
+
+/// What the API had changed in the record for a command that came to nothing. Rooms are given up by their claims' command.
+async fn give_back(tx: &mut TenantTx<'_>, new: &StaySnapshot, one: &Settled) -> Result<(), StoreError> {
+    match tx.command(one.id).await?.map(|row| row.command.verb) {
+        Some(Verb::Reissue { old, .. }) if !new.retired.contains(&old) => tx.set_wish(old, Wish::Wanted).await,
+        Some(Verb::ModifyStay { .. }) => match tx.change_claims(new.id.property, new.id.stay, new.window).await {
+            // The window that it gave up has found another taker; a person must look.
+            Err(StoreError::RoomTaken { .. }) => {
+                tracing::error!(stay = %new.id.stay, "a claim could not be restored");
+                Ok(())
+            }
+            other => other,
+        },
+        _ => Ok(()),
     }
 }
 

@@ -27,8 +27,9 @@ use lock_vendors::{
 use secrecy::SecretString;
 use std::time::Duration;
 
-/// A request that was sent may take effect at the vendor for so long after. Longer than any call's time-out.
-pub const SETTLE: Duration = Duration::from_secs(20);
+/// A request may take effect at the vendor for so long after its intent was recorded, or its loss was noticed: the read-back before it and
+/// the call itself have 15 seconds each.
+pub const SETTLE: Duration = Duration::from_secs(35);
 
 /// What an effect starts from.
 #[derive(Debug)]
@@ -170,7 +171,7 @@ impl Step<'_> {
         let Some(reference) = known else { return Ok(Round::Gone { already: true }) };
         match vendor.delete(call, self.lock, &reference).await {
             Ok(Deletion::Deleted) => Ok(Round::Gone { already: false }),
-            Ok(Deletion::AlreadyGone) => Ok(Round::Gone { already: true }),
+            Ok(Deletion::AlreadyGone) => self.gone_by_name(vendor, call).await,
             Err(error) if error.outcome() == EffectOutcome::Unconfirmed => {
                 match vendor.find(call, self.lock, self.token).await {
                     Ok(None) => Ok(Round::Gone { already: false }),
@@ -179,6 +180,15 @@ impl Step<'_> {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// What we knew it by is gone. It may stand there under another id all the same, if a change had to put it in anew.
+    async fn gone_by_name(&self, vendor: &dyn LockVendor, call: &CallContext) -> Result<Round, VendorError> {
+        let Some(found) = vendor.find(call, self.lock, self.token).await? else {
+            return Ok(Round::Gone { already: true });
+        };
+        vendor.delete(call, self.lock, &found.reference).await?;
+        Ok(Round::Gone { already: false })
     }
 
     async fn read(&self, vendor: &dyn LockVendor, call: &CallContext, window: Window) -> Result<Round, VendorError> {

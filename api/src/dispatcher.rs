@@ -11,8 +11,14 @@ use crate::{
     problem::Problem,
     state::AppState,
 };
-use lock_domain::{Timestamp, ids::TenantId, problem::Code, stay::StayPhase, stay::StayRef};
-use lock_store::{CommandRow, TenantTx};
+use lock_domain::{
+    Timestamp,
+    ids::{CommandId, TenantId},
+    problem::Code,
+    stay::StayPhase,
+    stay::StayRef,
+};
+use lock_store::{CommandRow, CommandStatus, TenantTx};
 use lock_workflows::StayStart;
 use std::{collections::BTreeSet, time::Duration};
 
@@ -56,9 +62,30 @@ async fn round(state: &AppState, tenant: TenantId) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Delivers what a stay still waits for from before `command`, so that commands reach it in the order of their acceptance. Whether all of
+/// it is delivered.
+pub(crate) async fn deliver_older(state: &AppState, id: &StayRef, command: CommandId) -> Result<bool, Problem> {
+    let mut tx = state.store().tenant(id.tenant).await.map_err(failure::store)?;
+    let all = tx.commands_of(id.stay).await.map_err(failure::store)?;
+    drop(tx);
+    let waits = |row: &&CommandRow| row.status == CommandStatus::Accepted && row.delivered_at.is_none();
+    let older = all.iter().take_while(|row| row.id() != command).filter(waits);
+    for row in older {
+        if !deliver(state, id.tenant, row).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Whether the command needs no further delivery.
 async fn deliver(state: &AppState, tenant: TenantId, row: &CommandRow) -> Result<bool, Problem> {
     let mut tx = state.store().tenant(tenant).await.map_err(failure::store)?;
+    // The list may be old by now: a request that has waited long may have delivered it, or undone it.
+    let waiting = tx.command(row.id()).await.map_err(failure::store)?;
+    if waiting.is_none_or(|now| now.status != CommandStatus::Accepted || now.delivered_at.is_some()) {
+        return Ok(true);
+    }
     let target = target(&mut tx, tenant, row).await?;
     drop(tx);
     let refused = match state.engine().submit(target, row.command.clone(), Duration::ZERO).await {

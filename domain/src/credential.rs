@@ -86,9 +86,9 @@ impl CredentialState {
         }
     }
 
-    /// Whether the door may open by it.
+    /// Whether the door may open by it, as far as anyone can know. A refused one may: an earlier try that got no answer may have worked.
     pub fn may_open(self) -> bool {
-        matches!(self, Self::Issuing | Self::Live | Self::Unconfirmed | Self::Revoking)
+        !matches!(self, Self::Planned | Self::Gone)
     }
 
     /// The state's name, as in JSON and SQL.

@@ -36,7 +36,9 @@ use temporalio_workflow::{
 /// After so many history events the workflow continues as new, at the next quiet point.
 const HISTORY_LIMIT: u32 = 1_000;
 /// One try at a vendor must be over by then; it bounds how long a revoke waits for an issue in flight.
-const TRY_TIMEOUT: Duration = Duration::from_secs(45);
+const TRY_TIMEOUT: Duration = Duration::from_secs(90);
+/// So many callers may wait for verdicts at a time; an earlier one is told to follow his operation instead.
+const MOST_WAITING: usize = 5;
 /// A worker that is killed in the middle of a try is noticed after so long.
 const HEARTBEAT: Duration = Duration::from_secs(6);
 
@@ -86,6 +88,8 @@ pub struct KeyLifecycle {
     published: StaySnapshot,
     /// The trace of the latest command.
     traceparent: Option<String>,
+    /// Commands whose callers wait for the verdict, in the order of their coming.
+    waiting: Vec<CommandId>,
     /// The run is about to continue as new.
     leaving: bool,
 }
@@ -106,7 +110,7 @@ impl KeyLifecycle {
             }
         };
         let traceparent = command.traceparent.clone();
-        Self { stay, vendor, start: command, changes: 0, published, traceparent, leaving: false }
+        Self { stay, vendor, start: command, changes: 0, published, traceparent, waiting: Vec::new(), leaving: false }
     }
 
     /// The life of the stay.
@@ -146,12 +150,16 @@ impl KeyLifecycle {
     #[update(name = "command")]
     pub async fn command(ctx: &mut WorkflowContext<Self>, command: Command) -> CommandAnswer {
         let id = command.id;
-        ctx.state_mut(|s| s.accept(&command));
-        let answered = |s: &Self| s.leaving || s.answer(id).is_some();
+        ctx.state_mut(|s| {
+            s.accept(&command);
+            s.waiting.push(id);
+        });
+        let answered = |s: &Self| s.leaving || s.answer(id).is_some() || s.crowded_out(id);
         let options = WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
         // Only cancellation ends the wait early, and this token is never cancelled.
         let _ = ctx.wait_condition_with_options(answered, options).await;
         let now = Self::now(ctx);
+        ctx.state_mut(|s| s.waiting.retain(|w| *w != id));
         ctx.state(|s| CommandAnswer { tenant: s.stay.id.tenant, verdict: s.answer(id), phase: s.stay.phase(now) })
     }
 
@@ -193,10 +201,18 @@ impl KeyLifecycle {
         if command.traceparent.is_some() {
             self.traceparent.clone_from(&command.traceparent);
         }
-        // The validator has just said yes, in the same activation; a no here would leave the stay as it is.
-        if self.stay.apply(command, command.at).is_ok() {
-            self.changes += 1;
+        // The validator has said yes, but all validators of an activation run before any handler: an earlier one may have changed that.
+        if let Err(code) = self.stay.apply(command, command.at) {
+            self.stay.refuse(command, code);
         }
+        self.changes += 1;
+    }
+
+    /// Whether a caller has to stop waiting because others have come after him: the server takes ten updates of a workflow at a time, and
+    /// a check-out must always be among them.
+    fn crowded_out(&self, id: CommandId) -> bool {
+        let later = self.waiting.iter().rev().position(|w| *w == id);
+        later.is_some_and(|later| later >= MOST_WAITING)
     }
 
     /// The verdict on a command, once it stands in the record.
@@ -279,14 +295,41 @@ impl KeyLifecycle {
             .build();
         let known = {
             let mut running = Box::pin(ctx.execute_activity(VendorActivities::perform, batch, options));
-            let real = real_time(ctx.workflow_time());
-            let waiting = WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
-            let preempted = |s: &Self| s.stay.preempts(urgency, s.stay.clock.now(real));
-            select! {
-                known = running.as_mut() => known,
-                _ = ctx.wait_condition_with_options(preempted, waiting) => {
-                    stop.cancel_with_reason("a revoke came up");
-                    running.await
+            loop {
+                let now = Self::now(ctx);
+                let (alarm, seen) = ctx.state(|s| (s.stay.next_alarm(urgency, now), s.changes));
+                let left = alarm.and_then(|at| Duration::try_from(at.duration_since(now)).ok());
+                let awake = WorkflowCancellationToken::new();
+                let waiting =
+                    WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
+                let mut changed = Box::pin(ctx.wait_condition_with_options(move |s: &Self| s.changes != seen, waiting));
+                // Most batches are over long before anything else falls due, and then there is no timer.
+                match left.filter(|left| *left < budget) {
+                    None => select! {
+                        known = running.as_mut() => break known,
+                        _ = changed.as_mut() => {}
+                    },
+                    Some(left) => {
+                        let timer = TimerOptions::builder(left).cancellation_token(awake.clone()).build();
+                        select! {
+                            known = running.as_mut() => {
+                                awake.cancel_with_reason("the batch is over");
+                                break known;
+                            }
+                            _ = changed.as_mut() => awake.cancel_with_reason("something changed"),
+                            _ = ctx.timer(timer) => {}
+                        }
+                    }
+                }
+                drop(changed);
+                let now = Self::now(ctx);
+                let stopped = ctx.state_mut(|s| {
+                    s.stay.tick(now);
+                    s.stay.preempts(urgency, &effects, now)
+                });
+                if stopped {
+                    stop.cancel_with_reason("something more urgent came up");
+                    break running.await;
                 }
             }
         };

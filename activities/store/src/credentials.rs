@@ -63,6 +63,10 @@ pub struct EffectTarget {
     pub requested: Option<Window>,
     /// The window that the lock keeps, after the vendor's rounding.
     pub effective: Option<Window>,
+    /// When something was last sent whose effect nobody knows.
+    pub unresolved_since: Option<Timestamp>,
+    /// The record says that the stay is not over and not suspended: keys may be put into locks.
+    pub stay_open: bool,
     /// An attempt without an outcome: its writer died, or is still at it. Read back at the vendor before anything else.
     pub open_intent: Option<Attempt>,
 }
@@ -113,7 +117,8 @@ impl TenantTx<'_> {
             .query(
                 "WITH base AS (
                      SELECT p.property_id, p.zone, p.clock_offset_ms, p.vendor_config, p.vendor_sealed, p.config_version,
-                            d.name AS door_name, d.vendor, d.vendor_lock_id, k.pin_sealed
+                            d.name AS door_name, d.vendor, d.vendor_lock_id, k.pin_sealed,
+                            s.phase NOT IN ('ending', 'ended') AND NOT s.suspended AS stay_open
                      FROM keys k
                      JOIN stays s ON s.tenant_id = $1 AND s.stay_id = k.stay_id
                      JOIN properties p ON p.tenant_id = $1 AND p.property_id = s.property_id
@@ -123,7 +128,8 @@ impl TenantTx<'_> {
                      INSERT INTO credentials AS c (tenant_id, credential_id, key_id, door_id, stay_id, state, token, updated_at)
                      SELECT $1, $2, $3, $4, $5, 'planned', $6, $7 FROM base
                      ON CONFLICT (tenant_id, credential_id) DO UPDATE SET updated_at = c.updated_at
-                     RETURNING state, vendor_ref, token, requested_from, requested_until, effective_from, effective_until, open_intent
+                     RETURNING state, vendor_ref, token, requested_from, requested_until, effective_from, effective_until, open_intent,
+                           unresolved_since
                  ) SELECT * FROM base, held",
             )
             .bind(credential.as_uuid())
@@ -151,6 +157,8 @@ impl TenantTx<'_> {
             vendor_ref: row.text_opt("vendor_ref")?,
             requested: row.window_opt("requested_from", "requested_until")?,
             effective: row.window_opt("effective_from", "effective_until")?,
+            unresolved_since: row.at_opt("unresolved_since")?,
+            stay_open: row.try_get("stay_open")?,
             open_intent: row.json_opt("open_intent")?,
         })
     }

@@ -64,6 +64,9 @@ pub struct Outcome<'a> {
     pub code: Option<Code>,
     /// The door may open until then, if a revoke is pending; `None` clears it.
     pub still_valid_until: Option<Timestamp>,
+    /// Something was sent, and nobody knows its effect; it may arrive until a while after this instant. An outcome that proves the
+    /// credential live or gone clears it, any other one without it keeps what is recorded.
+    pub unresolved_since: Option<Timestamp>,
     /// What the vendor said, without secrets.
     pub detail: Option<serde_json::Value>,
     /// When it was known, real time.
@@ -91,6 +94,7 @@ impl TenantTx<'_> {
             .query(
                 "WITH held AS (
                      UPDATE credentials SET open_intent = NULL, state = $4, last_code = $10, still_valid_until = $11, updated_at = $13,
+                         unresolved_since = CASE WHEN $15 NOT IN ('live', 'gone') THEN GREATEST($16, unresolved_since) END,
                          vendor_ref = CASE WHEN $4 <> 'gone' THEN COALESCE($5, vendor_ref) END,
                          requested_from = CASE WHEN $4 <> 'gone' THEN COALESCE($6, requested_from) END,
                          requested_until = CASE WHEN $4 <> 'gone' THEN COALESCE($7, requested_until) END,
@@ -123,6 +127,7 @@ impl TenantTx<'_> {
             .bind(Ts(outcome.at))
             .bind(outcome.attempt.to_string())
             .bind(outcome.kind.name())
+            .bind(outcome.unresolved_since.map(Ts))
             .fetch_one(&mut *self.tx)
             .await?;
         if let Some(size) = row.try_get::<Option<i64>, _>("size")? {

@@ -2,6 +2,7 @@
 
 use super::{Ask, Planned, answer, undo};
 use crate::{
+    dispatcher,
     engine::{EngineError, Submission, Target},
     failure,
     problem::Problem,
@@ -24,6 +25,12 @@ pub(super) async fn deliver(
     property: &Property,
     planned: Planned,
 ) -> Result<Response, Problem> {
+    if matches!(planned.target, Target::Existing(_)) {
+        let in_order = dispatcher::deliver_older(state, &planned.id, planned.command.id).await;
+        if !in_order.unwrap_or(false) {
+            return Ok(answer(StatusCode::ACCEPTED, &planned.body));
+        }
+    }
     let sent = state.engine().submit(planned.target.clone(), planned.command.clone(), ask.wait).await;
     let finished = match sent {
         Ok(Submission::Accepted) => delivered(state, &planned).await.map(|()| None),

@@ -30,8 +30,12 @@ impl Stay {
         match &command.verb {
             Verb::ModifyStay { window } => window.check(now).map(|_| ()).map_err(Code::from),
             Verb::RoomMove { room, .. } if *room == self.room => Err(Code::SameRoom),
-            Verb::Remove { key: Some(key) } | Verb::Reissue { old: key, .. } => {
-                let live = self.keys.iter().any(|k| k.id == *key && k.wish == Wish::Wanted);
+            Verb::Reissue { old, .. } => {
+                let live = self.keys.iter().any(|k| k.id == *old && k.wish == Wish::Wanted);
+                live.then_some(()).ok_or(Code::KeyNotFound)
+            }
+            Verb::Remove { key: Some(key) } => {
+                let live = self.keys.iter().any(|k| k.id == *key && k.wish != Wish::Unwanted);
                 live.then_some(()).ok_or(Code::KeyNotFound)
             }
             _ => Ok(()),
@@ -60,8 +64,9 @@ impl Stay {
             Verb::New { .. } => return Err(Code::StayExists),
             Verb::Duplicate { keys } => self.add_keys(keys),
             Verb::Reissue { old, key } => {
-                let wish = Wish::Until(key.id);
-                self.keys.iter_mut().filter(|k| k.id == *old).for_each(|k| k.wish = wish);
+                // Also what `old` was to replace waits for the new key now.
+                let waits = |k: &&mut Key| k.id == *old || k.wish == Wish::Until(*old);
+                self.keys.iter_mut().filter(waits).for_each(|k| k.wish = Wish::Until(key.id));
                 self.add_keys(&[*key]);
             }
             Verb::ModifyStay { window } => {
@@ -85,7 +90,9 @@ impl Stay {
             }
             Verb::Resume => self.suspended = false,
             Verb::Remove { key: Some(key) } => {
-                self.keys.iter_mut().filter(|k| k.id == *key).for_each(|k| k.wish = Wish::Unwanted);
+                // And what it was to replace.
+                let gone = |k: &&mut Key| k.id == *key || k.wish == Wish::Until(*key);
+                self.keys.iter_mut().filter(gone).for_each(|k| k.wish = Wish::Unwanted);
             }
             Verb::Remove { key: None } => {
                 self.keys.iter_mut().for_each(|k| k.wish = Wish::Unwanted);
@@ -107,6 +114,7 @@ impl Stay {
         self.ended = Some(cause);
         self.moving = None;
         self.reading = false;
+        self.hurry();
         let others = self.open.iter().filter(|c| Some(c.id) != by).map(|c| c.id).collect::<Vec<_>>();
         others.into_iter().for_each(|id| self.settle_one(id, Verdict::Overtaken));
         self.prune();
@@ -142,6 +150,19 @@ impl Stay {
         self.unreported.push(settled);
         let excess = self.settled.len().saturating_sub(Self::REMEMBERED);
         self.settled.drain(..excess);
+    }
+
+    /// Settles a command that can't be accepted any more: another one, that arrived in the same moment, came first. Nothing of the stay
+    /// changes but the list of verdicts; keys that were made for it are gone.
+    pub fn refuse(&mut self, command: &Command, code: Code) {
+        self.open.push(OpenCommand { id: command.id, verb: command.verb.kind() });
+        self.settle_one(command.id, Verdict::Failed(code));
+        let made: &[NewKey] = match &command.verb {
+            Verb::New { keys, .. } | Verb::Duplicate { keys } => keys,
+            Verb::Reissue { key, .. } => std::slice::from_ref(key),
+            _ => &[],
+        };
+        self.retired.extend(made.iter().map(|key| key.id));
     }
 
     /// The record has these verdicts now, and knows these keys to be gone.

@@ -43,6 +43,13 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// Whether the two do the same kind of thing, whatever their windows.
+    pub fn is_like(self, other: Self) -> bool {
+        std::mem::discriminant(&self) == std::mem::discriminant(&other)
+    }
+}
+
 /// One effect at a vendor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effect {
@@ -91,11 +98,28 @@ impl Stay {
         }
     }
 
-    /// Whether something more urgent than `running` has come up, so that what runs should stop trying.
-    pub fn preempts(&self, running: Urgency, now: Timestamp) -> bool {
+    /// Whether something that is at least as urgent as `running` is due and not part of it, so that what runs should stop trying. What
+    /// fails again and again can't do that to the others for ever: its pauses see to that, and then they run together.
+    pub fn preempts(&self, running: Urgency, batch: &[Effect], now: Timestamp) -> bool {
         let due = |at: &Option<Timestamp>| at.is_none_or(|at| at <= now);
-        let revoke = |(urgency, at, _): &(Urgency, Option<Timestamp>, Effect)| *urgency == Urgency::Revoke && due(at);
-        running > Urgency::Revoke && self.work(now).iter().any(revoke)
+        let other = |(urgency, at, effect): &(Urgency, Option<Timestamp>, Effect)| {
+            let other = |e: &Effect| e.credential != effect.credential || !e.action.is_like(effect.action);
+            *urgency <= running && due(at) && batch.iter().all(other)
+        };
+        self.work(now).iter().any(other)
+    }
+
+    /// When something else falls due by itself while a batch runs: a pause that ends, or the stay's own end.
+    pub fn next_alarm(&self, running: Urgency, now: Timestamp) -> Option<Timestamp> {
+        let pauses = self.work(now).into_iter().filter(|(urgency, _, _)| *urgency <= running).filter_map(|e| e.1);
+        let end = self.ended.is_none().then(|| self.lock_window().until);
+        pauses.chain(end).filter(|at| *at > now).min()
+    }
+
+    /// What is to be done to a credential, if anything.
+    pub(super) fn wanted_of(&self, id: CredentialId, now: Timestamp) -> Option<Action> {
+        let (key, credential) = self.credentials().find(|(_, c)| c.id == id)?;
+        self.wish_for(key, credential, now).map(|(_, action)| action)
     }
 
     /// Whether what is known agrees with what is wanted.

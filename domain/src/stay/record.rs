@@ -70,6 +70,10 @@ impl Stay {
                 }
             }
         });
+        // A pause is for trying the same thing again; what has been overtaken meanwhile waits for nothing.
+        if self.wanted_of(effect.credential, now).is_some_and(|next| !next.is_like(effect.action)) {
+            self.with(effect.credential, |c| (c.failed_rounds, c.retry_at) = (0, None));
+        }
         if let (Known::Refused { code }, Action::Issue { .. }) = (known, effect.action) {
             self.undo_move(effect.door, code);
         }
@@ -119,6 +123,8 @@ impl Stay {
         };
         self.room = undo.from_room;
         self.doors = undo.from_doors;
+        // Keys that came during the move have no credentials here yet.
+        self.spread();
         self.settle_one(undo.command, Verdict::Failed(code));
         self.prune();
     }

@@ -194,9 +194,9 @@ fn check_out_overtakes_an_issue_in_flight() {
     let mut stay = stay();
     let Next::Act(urgency, effects) = stay.next(now()) else { panic!() };
     stay.sent(&effects);
-    assert!(!stay.preempts(urgency, now()));
+    assert!(!stay.preempts(urgency, &effects, now()));
     stay.apply(&command(2, Verb::CheckOut), now()).unwrap();
-    assert!(stay.preempts(urgency, now()));
+    assert!(stay.preempts(urgency, &effects, now()));
     // The issue came through after all; the revoke still follows.
     for effect in &effects {
         let Action::Issue { window } = effect.action else { panic!() };
@@ -220,6 +220,46 @@ fn a_repeated_command_changes_nothing() {
 }
 
 #[test]
+fn a_lost_key_dies_even_if_its_successor_is_replaced() {
+    let mut stay = stay();
+    obey(&mut stay, now());
+    let reissue = |old: u128, new: u128| Verb::Reissue { old: key(old), key: NewKey { id: key(new), holder: 0 } };
+    stay.apply(&command(2, reissue(1, 2)), now()).unwrap();
+    let Next::Act(_, effects) = stay.next(now()) else { panic!() };
+    stay.sent(&effects);
+    effects.iter().for_each(|e| stay.record(e, Known::Refused { code: Code::CodeTaken }, now()));
+    stay.apply(&command(3, reissue(2, 3)), now()).unwrap();
+    let later = now() + jiff::SignedDuration::from_mins(5);
+    obey(&mut stay, later);
+    assert_eq!(stay.keys.iter().map(|k| k.id).collect::<Vec<_>>(), [key(3)]);
+    assert!(stay.credentials().all(|(_, c)| c.state == CredentialState::Live));
+}
+
+#[test]
+fn a_refusal_after_all_has_a_verdict_and_frees_its_keys() {
+    let mut stay = stay();
+    obey(&mut stay, now());
+    let late = command(2, Verb::Duplicate { keys: vec![NewKey { id: key(9), holder: 0 }] });
+    stay.refuse(&late, Code::StayEnded);
+    assert_eq!(stay.verdict(late.id), Some(Verdict::Failed(Code::StayEnded)));
+    assert_eq!((stay.retired.last(), stay.open.is_empty()), (Some(&key(9)), true));
+}
+
+#[test]
+fn an_offline_door_does_not_hold_back_the_revoke_at_another() {
+    let mut stay = stay();
+    obey(&mut stay, now());
+    stay.apply(&command(2, Verb::Duplicate { keys: vec![NewKey { id: key(2), holder: 1 }] }), now()).unwrap();
+    obey(&mut stay, now());
+    stay.apply(&command(3, Verb::Remove { key: Some(key(1)) }), now()).unwrap();
+    let Next::Act(urgency, batch) = stay.next(now()) else { panic!() };
+    stay.sent(&batch);
+    assert!(!stay.preempts(urgency, &batch, now()));
+    stay.apply(&command(4, Verb::CheckOut), now()).unwrap();
+    assert!(stay.preempts(urgency, &batch, now()));
+}
+
+#[test]
 fn the_table_is_complete_and_endings_are_final() {
     for verb in VerbKind::ALL {
         assert!(allowed(verb, StayPhase::Ended).is_err() && allowed(verb, StayPhase::Ending).is_err());
@@ -239,7 +279,7 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        (0_u8..11).prop_map(Step::Do),
+        (0_u8..12).prop_map(Step::Do),
         (0_u8..5).prop_map(Step::Answer),
         (1_u32..200_000).prop_map(Step::Pass)
     ];
@@ -257,7 +297,8 @@ fn verb(kind: u8, n: u128) -> Verb {
         6 => Verb::Remove { key: None },
         7 => Verb::CheckOut,
         8 => Verb::Cancel,
-        9 => Verb::Reissue { old: key(1), key: NewKey { id: key(n), holder: 0 } },
+        9 => Verb::Reissue { old: key(if n % 2 == 0 { 1 } else { n - 1 }), key: NewKey { id: key(n), holder: 0 } },
+        11 => Verb::Remove { key: Some(key(if n % 3 == 0 { 1 } else { n - 1 })) },
         _ => Verb::Read,
     }
 }
@@ -304,6 +345,9 @@ proptest! {
         prop_assert!(stay.open.is_empty(), "open: {:?}", stay.open);
         prop_assert!(accepted.iter().all(|id| stay.verdict(*id).is_some()));
         let shut = stay.ended.is_some() || stay.suspended;
+        prop_assert!(stay.keys.iter().all(|k| k.wish == Wish::Wanted), "no key waits for ever: {:?}", stay.keys);
+        let whole = |k: &Key| stay.doors.iter().all(|d| k.credentials.iter().any(|c| c.door == *d));
+        prop_assert!(shut || stay.keys.iter().all(whole), "every key has every door");
         for (key, credential) in stay.credentials() {
             let shall = !shut && key.wish == Wish::Wanted && stay.doors.contains(&credential.door);
             prop_assert_eq!(credential.state.may_open(), shall && when >= stay.issue_at(), "{:?}", credential);

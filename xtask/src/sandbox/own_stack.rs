@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{Api, Sim};
 use crate::project::Project;
-use crate::stack::{API, Progress, SIM, Service, Services, Stack, StackOptions, WORKER, build_binaries, wipe};
+use crate::stack::{API, Progress, Service, Services, Stack, StackOptions, build_binaries, wipe};
 
 /// Which binaries run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,13 +33,12 @@ impl Profile {
             return build_binaries(project);
         }
         let mut cargo = project.cargo();
-        cargo.arg("build");
-        // One selection for every command that runs release binaries: another would unify features differently.
-        for package in [API, WORKER, SIM, crate::bench::Tool::PACKAGE] {
-            cargo.args(["--package", package]);
-        }
-        let status =
-            cargo.args(["--release", "--bins"]).stdin(Stdio::null()).status().context("cargo doesn't start")?;
+        // The whole workspace, as everywhere: another selection would unify features differently and build dependencies twice.
+        let status = cargo
+            .args(["build", "--workspace", "--release"])
+            .stdin(Stdio::null())
+            .status()
+            .context("cargo doesn't start")?;
         ensure!(status.success(), "the binaries don't build: see cargo's messages above");
         let debug = project.debug_dir()?;
         Ok(debug.parent().context("no target folder")?.join("release"))

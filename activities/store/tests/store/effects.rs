@@ -19,6 +19,7 @@ fn outcome(attempt: AttemptId, credential: CredentialId) -> Outcome<'static> {
         effective: Some(window(0, 25)),
         code: None,
         still_valid_until: None,
+        unresolved_since: None,
         detail: None,
         at: noon(),
     }

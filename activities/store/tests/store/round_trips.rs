@@ -77,6 +77,7 @@ async fn effect(world: &World, stay: StayId, key: KeyId, count: &AtomicUsize) ->
         effective: None,
         code: None,
         still_valid_until: None,
+        unresolved_since: None,
         detail: None,
         at: noon(),
     };
