@@ -297,8 +297,11 @@ fn verb(kind: u8, n: u128) -> Verb {
         6 => Verb::Remove { key: None },
         7 => Verb::CheckOut,
         8 => Verb::Cancel,
-        9 => Verb::Reissue { old: key(if n % 2 == 0 { 1 } else { n - 1 }), key: NewKey { id: key(n), holder: 0 } },
-        11 => Verb::Remove { key: Some(key(if n % 3 == 0 { 1 } else { n - 1 })) },
+        9 => Verb::Reissue {
+            old: key(if n.is_multiple_of(2) { 1 } else { n - 1 }),
+            key: NewKey { id: key(n), holder: 0 },
+        },
+        11 => Verb::Remove { key: Some(key(if n.is_multiple_of(3) { 1 } else { n - 1 })) },
         _ => Verb::Read,
     }
 }
