@@ -156,7 +156,8 @@ impl Effects {
         // A forgotten twin of an earlier round, whose stay has been ended by another worker since, puts nothing into a lock any more.
         let making = matches!(effect.action, Action::Issue { .. } | Action::Change { .. });
         if making && !target.stay_open {
-            return Ok(Err(Known::CalledOff));
+            // With a pause, so that a workflow that disagrees with the record does not spin.
+            return Ok(Err(Known::Unconfirmed { code: Code::Unproven }));
         }
         if let Some(open) = target.open_intent {
             let abandoned = Outcome {
