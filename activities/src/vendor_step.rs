@@ -20,7 +20,7 @@ use lock_domain::{problem::Code, stay::Action, window::Window};
 use lock_vendors::{
     error::{Condition, EffectOutcome, VendorError},
     port::{
-        CallContext, CredentialToken, Deletion, LockVendor, PinSpec, VendorCredential, VendorCredentialRef,
+        CallContext, CredentialToken, Deletion, KeyForm, KeySpec, LockVendor, VendorCredential, VendorCredentialRef,
         VendorLockRef,
     },
 };
@@ -90,9 +90,13 @@ impl Step<'_> {
         done.unwrap_or_else(|error| round_of(&error))
     }
 
+    fn doors(&self) -> &[VendorLockRef] {
+        std::slice::from_ref(self.lock)
+    }
+
     async fn issue(&self, vendor: &dyn LockVendor, call: &CallContext, window: Window) -> Result<Round, VendorError> {
         if (self.unresolved_since.is_some() || self.may_stand)
-            && let Some(found) = vendor.find(call, self.lock, self.token).await?
+            && let Some(found) = vendor.find(call, self.doors(), self.token).await?
         {
             return self.adopt(vendor, call, found, window).await;
         }
@@ -100,11 +104,17 @@ impl Step<'_> {
     }
 
     async fn create(&self, vendor: &dyn LockVendor, call: &CallContext, window: Window) -> Result<Round, VendorError> {
-        let spec = PinSpec { token: self.token.clone(), pin: self.pin.clone(), window };
-        match vendor.create_pin(call, self.lock, &spec).await {
-            Ok(credential) => Ok(Round::Live { credential, adopted: false }),
+        let spec = KeySpec {
+            token: self.token.clone(),
+            form: KeyForm::ChosenPin(self.pin.clone()),
+            doors: self.doors().to_vec(),
+            window,
+            joins: true,
+        };
+        match vendor.issue(call, &spec).await {
+            Ok(issued) => Ok(Round::Live { credential: issued.credential, adopted: false }),
             Err(error) if error.outcome() == EffectOutcome::Unconfirmed => {
-                match vendor.find(call, self.lock, self.token).await {
+                match vendor.find(call, self.doors(), self.token).await {
                     Ok(Some(found)) => self.adopt(vendor, call, found, window).await,
                     // The lost request may still be on its way: the next round reads back again before it sends.
                     _ => Err(error),
@@ -124,28 +134,28 @@ impl Step<'_> {
         if covers(&found, window) {
             return Ok(Round::Live { credential: found, adopted: true });
         }
-        let credential = vendor.change_window(call, self.lock, &found.reference, self.token, window).await?;
+        let credential = vendor.change_window(call, self.doors(), &found.reference, self.token, window).await?;
         Ok(Round::Live { credential, adopted: true })
     }
 
     async fn change(&self, vendor: &dyn LockVendor, call: &CallContext, window: Window) -> Result<Round, VendorError> {
         let reference = match &self.reference {
             Some(known) => known.clone(),
-            None => match vendor.find(call, self.lock, self.token).await? {
+            None => match vendor.find(call, self.doors(), self.token).await? {
                 Some(found) => found.reference,
                 None => return Ok(Round::Gone { already: true }),
             },
         };
-        match vendor.change_window(call, self.lock, &reference, self.token, window).await {
+        match vendor.change_window(call, self.doors(), &reference, self.token, window).await {
             Ok(credential) => Ok(Round::Live { credential, adopted: false }),
             Err(error) if error.condition() == Condition::CredentialGone => Ok(Round::Gone { already: true }),
             // This lock can't change a code that nobody has used: the same code again, with the new window.
             Err(error) if error.condition() == Condition::NeverUsed => {
-                vendor.delete(call, self.lock, &reference).await?;
+                vendor.delete(call, self.doors(), &reference).await?;
                 self.create(vendor, call, window).await
             }
             Err(error) if error.outcome() == EffectOutcome::Unconfirmed => {
-                match vendor.find(call, self.lock, self.token).await {
+                match vendor.find(call, self.doors(), self.token).await {
                     Ok(Some(found)) if covers(&found, window) => Ok(Round::Live { credential: found, adopted: true }),
                     _ => Err(error),
                 }
@@ -157,23 +167,23 @@ impl Step<'_> {
     async fn revoke(&self, vendor: &dyn LockVendor, call: &CallContext, now: Timestamp) -> Result<Round, VendorError> {
         let known = match (&self.reference, self.unresolved_since) {
             (Some(reference), None) => Some(reference.clone()),
-            _ => vendor.find(call, self.lock, self.token).await?.map(|found| found.reference),
+            _ => vendor.find(call, self.doors(), self.token).await?.map(|found| found.reference),
         };
         let known = match (known, self.unresolved_since) {
             (None, Some(since)) => {
                 // What was sent may still be on its way; only when it can't be any more does its absence prove anything.
                 let since_then = now.duration_since(since).unsigned_abs();
                 tokio::time::sleep(SETTLE.saturating_sub(since_then)).await;
-                vendor.find(call, self.lock, self.token).await?.map(|found| found.reference)
+                vendor.find(call, self.doors(), self.token).await?.map(|found| found.reference)
             }
             (known, _) => known,
         };
         let Some(reference) = known else { return Ok(Round::Gone { already: true }) };
-        match vendor.delete(call, self.lock, &reference).await {
+        match vendor.delete(call, self.doors(), &reference).await {
             Ok(Deletion::Deleted) => Ok(Round::Gone { already: false }),
             Ok(Deletion::AlreadyGone) => self.gone_by_name(vendor, call).await,
             Err(error) if error.outcome() == EffectOutcome::Unconfirmed => {
-                match vendor.find(call, self.lock, self.token).await {
+                match vendor.find(call, self.doors(), self.token).await {
                     Ok(None) => Ok(Round::Gone { already: false }),
                     _ => Err(error),
                 }
@@ -184,15 +194,15 @@ impl Step<'_> {
 
     /// What we knew it by is gone. It may stand there under another id all the same, if a change had to put it in anew.
     async fn gone_by_name(&self, vendor: &dyn LockVendor, call: &CallContext) -> Result<Round, VendorError> {
-        let Some(found) = vendor.find(call, self.lock, self.token).await? else {
+        let Some(found) = vendor.find(call, self.doors(), self.token).await? else {
             return Ok(Round::Gone { already: true });
         };
-        vendor.delete(call, self.lock, &found.reference).await?;
+        vendor.delete(call, self.doors(), &found.reference).await?;
         Ok(Round::Gone { already: false })
     }
 
     async fn read(&self, vendor: &dyn LockVendor, call: &CallContext, window: Window) -> Result<Round, VendorError> {
-        match vendor.find(call, self.lock, self.token).await? {
+        match vendor.find(call, self.doors(), self.token).await? {
             Some(found) => self.adopt(vendor, call, found, window).await,
             None => Ok(Round::Gone { already: true }),
         }

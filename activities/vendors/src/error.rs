@@ -109,6 +109,12 @@ impl VendorError {
         Self { vendor, verb, condition, outcome, vendor_code: None, remedy: condition.remedy() }
     }
 
+    /// What this vendor does not offer at all.
+    #[must_use]
+    pub fn unsupported(vendor: &'static str, verb: &'static str) -> Self {
+        Self::new(vendor, verb, Condition::Unsupported, EffectOutcome::Permanent)
+    }
+
     /// With the number that the vendor gave and the remedy for it.
     #[must_use]
     pub fn numbered(mut self, vendor_code: i64, remedy: &'static str) -> Self {

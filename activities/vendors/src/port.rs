@@ -25,9 +25,20 @@ pub enum RevokeReach {
     Never,
 }
 
+/// What one credential at the vendor stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// One lock: a key that opens three doors is three credentials.
+    Door,
+    /// A key: one user, card or telephone with all its doors.
+    Key,
+}
+
 /// What a vendor can do. The policy asks this instead of knowing vendors by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
+    /// What one credential stands for.
+    pub scope: Scope,
     /// Codes for a keypad.
     pub pin: bool,
     /// Keys in a telephone.
@@ -38,6 +49,8 @@ pub struct Capabilities {
     pub choose_pin: bool,
     /// The vendor can make up digits that the lock accepts without being reached.
     pub offline_pin: bool,
+    /// The vendor makes up digits that open once.
+    pub one_time_pin: bool,
     /// The window of a credential can be changed in place.
     pub change_window: bool,
     /// The lock's clock can be read and set from afar.
@@ -133,15 +146,64 @@ impl fmt::Display for CredentialToken {
     }
 }
 
-/// A PIN to be created. Its Debug form shows no digits.
+/// What a guest opens the door with, and where it comes from. Its Debug form shows no digits and no number.
 #[derive(Debug, Clone)]
-pub struct PinSpec {
+pub enum KeyForm {
+    /// Digits that we chose.
+    ChosenPin(SecretString),
+    /// Digits that the vendor makes up; see [`Issued::pin`].
+    VendorPin {
+        /// It opens once.
+        one_time: bool,
+    },
+    /// A card, written at an encoder that the vendor's server reaches.
+    Card {
+        /// The encoder's name at the vendor.
+        encoder: String,
+    },
+    /// A key in a telephone.
+    Mobile {
+        /// What the vendor knows the telephone by: a number in E.164, or the id of an endpoint.
+        recipient: SecretString,
+    },
+}
+
+impl KeyForm {
+    /// Stable text for metrics and errors.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ChosenPin(_) => "chosen_pin",
+            Self::VendorPin { .. } => "vendor_pin",
+            Self::Card { .. } => "card",
+            Self::Mobile { .. } => "mobile",
+        }
+    }
+}
+
+/// A credential to be made.
+#[derive(Debug, Clone)]
+pub struct KeySpec {
     /// Name at the vendor.
     pub token: CredentialToken,
-    /// The digits.
-    pub pin: SecretString,
+    /// What it is.
+    pub form: KeyForm,
+    /// What it opens: exactly one where credentials are [`Scope::Door`], at least one else.
+    pub doors: Vec<VendorLockRef>,
     /// When it opens; rounded outwards to what the vendor can express.
     pub window: Window,
+    /// Other keys of the same stay go on working beside it. Where a vendor lets a guest's first key invalidate earlier ones (a new
+    /// check-in), this one does not.
+    pub joins: bool,
+}
+
+/// A credential that was made.
+#[derive(Debug, Clone)]
+pub struct Issued {
+    /// As the vendor has it.
+    pub credential: VendorCredential,
+    /// The digits, where the vendor made them up.
+    pub pin: Option<SecretString>,
 }
 
 /// The vendor's id of a credential.
@@ -205,29 +267,16 @@ pub trait LockVendor: Send + Sync {
     /// What this vendor can do.
     fn capabilities(&self) -> Capabilities;
 
-    /// Creates a PIN in a lock. Where the same credential (name and digits) stands there already, from a call whose answer got lost,
-    /// it is adopted and given the wanted window: the call can be repeated.
-    async fn create_pin(
-        &self,
-        call: &CallContext,
-        lock: &VendorLockRef,
-        spec: &PinSpec,
-    ) -> Result<VendorCredential, VendorError>;
+    /// Makes a credential that opens these doors. Where the same credential (by its name) stands there already, from a call whose answer
+    /// got lost, it is adopted and given the wanted window and doors, as far as the vendor's capabilities go: the call can be repeated.
+    /// A form that the vendor does not offer is refused with [`crate::error::Condition::Unsupported`].
+    async fn issue(&self, call: &CallContext, spec: &KeySpec) -> Result<Issued, VendorError>;
 
-    /// Has the vendor make up a PIN that the lock accepts without being reached. Not every vendor can.
-    async fn create_offline_pin(
-        &self,
-        call: &CallContext,
-        lock: &VendorLockRef,
-        token: &CredentialToken,
-        window: Window,
-    ) -> Result<(VendorCredential, SecretString), VendorError>;
-
-    /// The credential with this name, when the vendor knows one.
+    /// The credential with this name, when the vendor knows one that opens all these doors.
     async fn find(
         &self,
         call: &CallContext,
-        lock: &VendorLockRef,
+        doors: &[VendorLockRef],
         token: &CredentialToken,
     ) -> Result<Option<VendorCredential>, VendorError>;
 
@@ -235,34 +284,43 @@ pub trait LockVendor: Send + Sync {
     async fn change_window(
         &self,
         call: &CallContext,
-        lock: &VendorLockRef,
+        doors: &[VendorLockRef],
         credential: &VendorCredentialRef,
         token: &CredentialToken,
         window: Window,
     ) -> Result<VendorCredential, VendorError>;
 
-    /// Takes a credential out of the lock. Can be repeated.
+    /// Makes these doors refuse a credential; one that has no door left is deleted. Can be repeated. What it means at the door says
+    /// [`Capabilities::revoke_reach`].
     async fn delete(
         &self,
         call: &CallContext,
-        lock: &VendorLockRef,
+        doors: &[VendorLockRef],
         credential: &VendorCredentialRef,
     ) -> Result<Deletion, VendorError>;
 
     /// All credentials of a lock, ours or not.
     async fn list(&self, call: &CallContext, lock: &VendorLockRef) -> Result<Vec<VendorCredential>, VendorError>;
 
-    /// The lock's own clock.
-    async fn lock_clock(&self, call: &CallContext, lock: &VendorLockRef) -> Result<Timestamp, VendorError>;
+    /// The lock's own clock, where [`Capabilities::time_sync`].
+    async fn lock_clock(&self, _call: &CallContext, _lock: &VendorLockRef) -> Result<Timestamp, VendorError> {
+        Err(VendorError::unsupported(self.name(), "lock_clock"))
+    }
 
     /// Sets the lock's clock to the vendor's time and returns what the lock shows then. Can be repeated.
-    async fn sync_clock(&self, call: &CallContext, lock: &VendorLockRef) -> Result<Timestamp, VendorError>;
+    async fn sync_clock(&self, _call: &CallContext, _lock: &VendorLockRef) -> Result<Timestamp, VendorError> {
+        Err(VendorError::unsupported(self.name(), "sync_clock"))
+    }
 
-    /// The account's gateways.
-    async fn gateways(&self, call: &CallContext) -> Result<Vec<GatewayStatus>, VendorError>;
+    /// The account's gateways, hubs or encoders: what stands between the vendor's server and the property's hardware.
+    async fn gateways(&self, _call: &CallContext) -> Result<Vec<GatewayStatus>, VendorError> {
+        Ok(Vec::new())
+    }
 
     /// Ids of the locks near a gateway, for [`VendorLockRef::gateway_id`]. Vendors keep this list some time: TTLock half an hour.
-    async fn gateway_locks(&self, call: &CallContext, gateway_id: &str) -> Result<Vec<String>, VendorError>;
+    async fn gateway_locks(&self, _call: &CallContext, _gateway_id: &str) -> Result<Vec<String>, VendorError> {
+        Ok(Vec::new())
+    }
 
     /// The account's locks.
     async fn locks(&self, call: &CallContext) -> Result<Vec<VendorLock>, VendorError>;

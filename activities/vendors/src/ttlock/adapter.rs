@@ -11,12 +11,12 @@ use super::NAME;
 use super::config::TtlockConfig;
 use super::errors::{self, Class};
 use super::session::{Fields, Operation, Session, Verb};
-use super::wire::{Added, BY_GATEWAY, BY_NAME, Date, GatewayRow, Got, LockRow, PERIOD, Page, PasscodeRow};
+use super::wire::{Added, BY_GATEWAY, BY_NAME, Date, GatewayRow, Got, LockRow, ONE_TIME, PERIOD, Page, PasscodeRow};
 use crate::error::{Condition, EffectOutcome, VendorError};
 use crate::lanes::{Lanes, Turn};
 use crate::port::{
-    CallContext, Capabilities, CredentialToken, Deletion, GatewayStatus, LockVendor, PinSpec, RevokeReach,
-    VendorCredential, VendorCredentialRef, VendorLock, VendorLockRef,
+    CallContext, Capabilities, CredentialToken, Deletion, GatewayStatus, Issued, KeyForm, KeySpec, LockVendor,
+    RevokeReach, Scope, VendorCredential, VendorCredentialRef, VendorLock, VendorLockRef,
 };
 use crate::registry::Parts;
 use crate::rounding::{Granularity, outward};
@@ -100,17 +100,79 @@ impl Ttlock {
         &self,
         operation: Operation<'_>,
         lock: &VendorLockRef,
-        spec: &PinSpec,
+        spec: &KeySpec,
+        pin: &SecretString,
         refusal: VendorError,
     ) -> Result<VendorCredential, VendorError> {
         let rows = self.named(operation, lock, &spec.token).await?;
-        let ours = rows.into_iter().find(|row| row.keyboard_pwd.expose_secret() == spec.pin.expose_secret());
+        let ours = rows.into_iter().find(|row| row.keyboard_pwd.expose_secret() == pin.expose_secret());
         let found = ours.ok_or(refusal)?.credential(self.session.config().listed_means_in_lock);
         let wanted = outward(spec.window, Granularity::Minute, lock.utc_offset_s);
         if found.window == Some(wanted) {
             return Ok(found);
         }
         self.set_window(operation, lock, found.reference, &spec.token, wanted).await
+    }
+
+    /// Digits of ours, through the gateway.
+    async fn add(
+        &self,
+        operation: Operation<'_>,
+        lock: &VendorLockRef,
+        spec: &KeySpec,
+        pin: &SecretString,
+    ) -> Result<VendorCredential, VendorError> {
+        let _turn = self.turn(operation, lock, ADD).await?;
+        let window = outward(spec.window, Granularity::Minute, lock.utc_offset_s);
+        let (from, until) = millis(window);
+        let fields = vec![
+            ("lockId", lock.lock_id.as_str()),
+            ("keyboardPwd", pin.expose_secret()),
+            ("keyboardPwdName", spec.token.as_str()),
+            ("keyboardPwdType", PERIOD),
+            ("startDate", from.as_str()),
+            ("endDate", until.as_str()),
+            ("addType", BY_GATEWAY),
+        ];
+        match self.session.call::<Added>(operation, ADD, &fields).await {
+            Ok(added) => Ok(VendorCredential {
+                reference: VendorCredentialRef(added.keyboard_pwd_id),
+                name: spec.token.as_str().to_owned(),
+                window: Some(window),
+                confirmed_at_lock: true,
+            }),
+            Err(refusal) if refusal.vendor_code() == Some(SAME_CODE_EXISTS) => {
+                self.adopt(operation, lock, spec, pin, refusal).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Digits that the vendor makes up and that the lock accepts without being reached.
+    async fn get(
+        &self,
+        operation: Operation<'_>,
+        lock: &VendorLockRef,
+        spec: &KeySpec,
+        kind: &str,
+    ) -> Result<(VendorCredential, SecretString), VendorError> {
+        let window = outward(spec.window, Granularity::Hour, lock.utc_offset_s);
+        let (from, until) = millis(window);
+        let fields = vec![
+            ("lockId", lock.lock_id.as_str()),
+            ("keyboardPwdName", spec.token.as_str()),
+            ("keyboardPwdType", kind),
+            ("startDate", from.as_str()),
+            ("endDate", until.as_str()),
+        ];
+        let got: Got = self.session.call(operation, GET, &fields).await?;
+        let credential = VendorCredential {
+            reference: VendorCredentialRef(got.keyboard_pwd_id),
+            name: spec.token.as_str().to_owned(),
+            window: Some(window),
+            confirmed_at_lock: true,
+        };
+        Ok((credential, got.keyboard_pwd))
     }
 
     async fn set_window(
@@ -145,6 +207,14 @@ impl Ttlock {
     }
 }
 
+/// The one door that a code stands in.
+fn sole(doors: &[VendorLockRef], verb: Verb) -> Result<&VendorLockRef, VendorError> {
+    match doors {
+        [lock] => Ok(lock),
+        _ => Err(VendorError::new(NAME, verb.path, Condition::InvalidRequest, EffectOutcome::Permanent)),
+    }
+}
+
 fn millis(window: Window) -> (String, String) {
     (window.from.as_millisecond().to_string(), window.until.as_millisecond().to_string())
 }
@@ -157,11 +227,13 @@ impl LockVendor for Ttlock {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
+            scope: Scope::Door,
             pin: true,
             mobile: false,
             card: false,
             choose_pin: true,
             offline_pin: true,
+            one_time_pin: true,
             change_window: true,
             time_sync: true,
             read_back: true,
@@ -175,72 +247,30 @@ impl LockVendor for Ttlock {
         }
     }
 
-    async fn create_pin(
-        &self,
-        call: &CallContext,
-        lock: &VendorLockRef,
-        spec: &PinSpec,
-    ) -> Result<VendorCredential, VendorError> {
+    async fn issue(&self, call: &CallContext, spec: &KeySpec) -> Result<Issued, VendorError> {
         let operation = Operation::begin(call);
-        let _turn = self.turn(operation, lock, ADD).await?;
-        let window = outward(spec.window, Granularity::Minute, lock.utc_offset_s);
-        let (from, until) = millis(window);
-        let fields = vec![
-            ("lockId", lock.lock_id.as_str()),
-            ("keyboardPwd", spec.pin.expose_secret()),
-            ("keyboardPwdName", spec.token.as_str()),
-            ("keyboardPwdType", PERIOD),
-            ("startDate", from.as_str()),
-            ("endDate", until.as_str()),
-            ("addType", BY_GATEWAY),
-        ];
-        match self.session.call::<Added>(operation, ADD, &fields).await {
-            Ok(added) => Ok(VendorCredential {
-                reference: VendorCredentialRef(added.keyboard_pwd_id),
-                name: spec.token.as_str().to_owned(),
-                window: Some(window),
-                confirmed_at_lock: true,
-            }),
-            Err(refusal) if refusal.vendor_code() == Some(SAME_CODE_EXISTS) => {
-                self.adopt(operation, lock, spec, refusal).await
+        let lock = sole(&spec.doors, ADD)?;
+        match &spec.form {
+            KeyForm::ChosenPin(pin) => {
+                let credential = self.add(operation, lock, spec, pin).await?;
+                Ok(Issued { credential, pin: None })
             }
-            Err(error) => Err(error),
+            KeyForm::VendorPin { one_time } => {
+                let kind = if *one_time { ONE_TIME } else { PERIOD };
+                let (credential, pin) = self.get(operation, lock, spec, kind).await?;
+                Ok(Issued { credential, pin: Some(pin) })
+            }
+            KeyForm::Card { .. } | KeyForm::Mobile { .. } => Err(VendorError::unsupported(NAME, spec.form.name())),
         }
-    }
-
-    async fn create_offline_pin(
-        &self,
-        call: &CallContext,
-        lock: &VendorLockRef,
-        token: &CredentialToken,
-        window: Window,
-    ) -> Result<(VendorCredential, SecretString), VendorError> {
-        let operation = Operation::begin(call);
-        let window = outward(window, Granularity::Hour, lock.utc_offset_s);
-        let (from, until) = millis(window);
-        let fields = vec![
-            ("lockId", lock.lock_id.as_str()),
-            ("keyboardPwdName", token.as_str()),
-            ("keyboardPwdType", PERIOD),
-            ("startDate", from.as_str()),
-            ("endDate", until.as_str()),
-        ];
-        let got: Got = self.session.call(operation, GET, &fields).await?;
-        let credential = VendorCredential {
-            reference: VendorCredentialRef(got.keyboard_pwd_id),
-            name: token.as_str().to_owned(),
-            window: Some(window),
-            confirmed_at_lock: true,
-        };
-        Ok((credential, got.keyboard_pwd))
     }
 
     async fn find(
         &self,
         call: &CallContext,
-        lock: &VendorLockRef,
+        doors: &[VendorLockRef],
         token: &CredentialToken,
     ) -> Result<Option<VendorCredential>, VendorError> {
+        let lock = sole(doors, LIST)?;
         let rows = self.named(Operation::begin(call), lock, token).await?;
         let confirmed = self.session.config().listed_means_in_lock;
         Ok(rows.into_iter().next().map(|row| row.credential(confirmed)))
@@ -249,11 +279,12 @@ impl LockVendor for Ttlock {
     async fn change_window(
         &self,
         call: &CallContext,
-        lock: &VendorLockRef,
+        doors: &[VendorLockRef],
         credential: &VendorCredentialRef,
         token: &CredentialToken,
         window: Window,
     ) -> Result<VendorCredential, VendorError> {
+        let lock = sole(doors, CHANGE)?;
         let operation = Operation::begin(call);
         let _turn = self.turn(operation, lock, CHANGE).await?;
         let window = outward(window, Granularity::Minute, lock.utc_offset_s);
@@ -263,9 +294,10 @@ impl LockVendor for Ttlock {
     async fn delete(
         &self,
         call: &CallContext,
-        lock: &VendorLockRef,
+        doors: &[VendorLockRef],
         credential: &VendorCredentialRef,
     ) -> Result<Deletion, VendorError> {
+        let lock = sole(doors, DELETE)?;
         let operation = Operation::begin(call);
         let _turn = self.turn(operation, lock, DELETE).await?;
         let fields = vec![

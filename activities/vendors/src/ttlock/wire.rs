@@ -9,6 +9,8 @@ use crate::port::{GatewayStatus, VendorCredential, VendorCredentialRef, VendorLo
 
 /// `keyboardPwdType` of a code with start and end.
 pub(crate) const PERIOD: &str = "3";
+/// `keyboardPwdType`: opens once, within six hours from its start.
+pub(crate) const ONE_TIME: &str = "1";
 /// `addType`, `changeType`, `deleteType`: the cloud has a gateway or the lock's WiFi do it. 1 would mean that a phone has done it
 /// already; said without a phone, it leaves a code that the cloud lists and no door opens for.
 pub(crate) const BY_GATEWAY: &str = "2";

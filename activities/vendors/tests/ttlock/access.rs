@@ -8,7 +8,7 @@ use lock_vendors::meter::NoMeter;
 use lock_vendors::registry::{AdapterKey, RegistryError, VendorRegistry};
 use serde_json::json;
 
-use super::support::{PIN, Rig, call, config, key, spec, token};
+use super::support::{PIN, Pins, Rig, call, config, key, spec, token};
 
 fn logins(rig: &Rig) -> u64 {
     rig.sim().stats().calls.get("oauth2/token").copied().unwrap_or(0)
@@ -18,7 +18,7 @@ async fn many_reads(rig: &Rig) {
     let mut tasks = tokio::task::JoinSet::new();
     for n in 0..20 {
         let (vendor, lock) = (Arc::clone(&rig.vendor), rig.lock());
-        tasks.spawn(async move { vendor.find(&call(), &lock, &token(n)).await });
+        tasks.spawn(async move { vendor.find(&call(), &[lock.clone()], &token(n)).await });
     }
     while let Some(result) = tasks.join_next().await {
         assert_eq!(result.unwrap().unwrap(), None);
@@ -44,7 +44,7 @@ async fn many_calls_share_one_login_and_one_renewal() {
 #[tokio::test]
 async fn an_expired_token_does_not_double_an_effect() {
     let rig = Rig::new(1).await;
-    rig.vendor.find(&call(), &rig.lock(), &token(1)).await.unwrap();
+    rig.vendor.find(&call(), &[rig.lock()], &token(1)).await.unwrap();
     rig.sim().expire_tokens(TokenExpiry::Access);
     rig.vendor.create_pin(&call(), &rig.lock(), &spec(1, PIN)).await.unwrap();
     assert_eq!(rig.sim().journal(0).len(), 1);
@@ -54,14 +54,14 @@ async fn an_expired_token_does_not_double_an_effect() {
 #[tokio::test]
 async fn processes_share_the_login_through_the_cache() {
     let rig = Rig::new(1).await;
-    rig.vendor.find(&call(), &rig.lock(), &token(1)).await.unwrap();
+    rig.vendor.find(&call(), &[rig.lock()], &token(1)).await.unwrap();
     let other = rig.another_process();
-    other.find(&call(), &rig.lock(), &token(1)).await.unwrap();
+    other.find(&call(), &[rig.lock()], &token(1)).await.unwrap();
     assert_eq!(logins(&rig), 1);
     // One refreshes, which ends the pair that the other still holds.
     rig.sim().expire_tokens(TokenExpiry::Access);
-    other.find(&call(), &rig.lock(), &token(1)).await.unwrap();
-    rig.vendor.find(&call(), &rig.lock(), &token(1)).await.unwrap();
+    other.find(&call(), &[rig.lock()], &token(1)).await.unwrap();
+    rig.vendor.find(&call(), &[rig.lock()], &token(1)).await.unwrap();
     assert_eq!(logins(&rig), 2);
 }
 
@@ -70,7 +70,7 @@ async fn a_short_lived_token_is_used_and_then_renewed() {
     let rig = Rig::new(1).await;
     rig.sim().patch_policy(&PolicyPatch { token_life_s: Some(600), ..PolicyPatch::default() });
     for _ in 0..5 {
-        rig.vendor.find(&call(), &rig.lock(), &token(1)).await.unwrap();
+        rig.vendor.find(&call(), &[rig.lock()], &token(1)).await.unwrap();
     }
     assert_eq!(logins(&rig), 1);
 }
@@ -79,7 +79,7 @@ async fn a_short_lived_token_is_used_and_then_renewed() {
 async fn a_token_that_is_refused_for_ever_is_no_endless_loop() {
     let rig = Rig::new(1).await;
     rig.sim().add_fault(FaultOrder::always("lock/listKeyboardPwd", FaultKind::Errcode { n: 10003 }));
-    let error = rig.vendor.find(&call(), &rig.lock(), &token(1)).await.unwrap_err();
+    let error = rig.vendor.find(&call(), &[rig.lock()], &token(1)).await.unwrap_err();
     assert_eq!(error.condition(), Condition::AccessRefused);
     assert_eq!(rig.sim().stats().calls["lock/listKeyboardPwd"], 2);
 }
@@ -107,7 +107,7 @@ async fn limits_are_told_apart() {
     // Two calls within one second; a slow machine may need several tries to get there.
     let mut refused = None;
     for _ in 0..50 {
-        refused = refused.or(rig.vendor.find(&call(), &rig.lock(), &token(1)).await.err());
+        refused = refused.or(rig.vendor.find(&call(), &[rig.lock()], &token(1)).await.err());
     }
     let error = refused.unwrap();
     assert_eq!((error.condition(), error.needs_operator()), (Condition::RateLimited, false));
@@ -116,7 +116,7 @@ async fn limits_are_told_apart() {
         monthly_quota: Some(2),
         ..PolicyPatch::default()
     });
-    let error = rig.vendor.find(&call(), &rig.lock(), &token(1)).await.unwrap_err();
+    let error = rig.vendor.find(&call(), &[rig.lock()], &token(1)).await.unwrap_err();
     assert_eq!((error.condition(), error.needs_operator()), (Condition::QuotaExhausted, true));
     assert!(matches!(error.outcome(), EffectOutcome::Retryable { after: Some(_) }));
 }
@@ -125,7 +125,7 @@ async fn limits_are_told_apart() {
 async fn reads_may_go_as_get() {
     let rig = Rig::with(1, |config| config["read_method"] = json!("get")).await;
     rig.vendor.create_pin(&call(), &rig.lock(), &spec(1, PIN)).await.unwrap();
-    assert!(rig.vendor.find(&call(), &rig.lock(), &token(1)).await.unwrap().is_some());
+    assert!(rig.vendor.find(&call(), &[rig.lock()], &token(1)).await.unwrap().is_some());
 }
 
 #[tokio::test]

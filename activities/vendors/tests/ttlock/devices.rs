@@ -5,9 +5,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use lock_sim::ttlock::{GatewayPatch, LockPatch, TryReason};
 use lock_vendors::error::{Condition, EffectOutcome};
-use lock_vendors::port::PinSpec;
 
-use super::support::{PIN, Rig, call, spec, stay, token};
+use super::support::{PIN, Pin, Pins, Rig, call, spec, stay, token};
 
 #[tokio::test]
 async fn a_gateway_that_is_down_or_busy_is_retried() {
@@ -49,8 +48,7 @@ async fn commands_for_one_gateway_take_turns() {
 #[tokio::test]
 async fn a_slow_clock_shuts_a_guest_out_until_it_is_set() {
     let rig = Rig::new(1).await;
-    let starts_now =
-        PinSpec { window: lock_domain::window::Window { from: Timestamp::now(), ..stay() }, ..spec(1, PIN) };
+    let starts_now = Pin { window: lock_domain::window::Window { from: Timestamp::now(), ..stay() }, ..spec(1, PIN) };
     rig.vendor.create_pin(&call(), &rig.lock(), &starts_now).await.unwrap();
     rig.sim().patch_lock(rig.lock_id(), &LockPatch { skew_ms: Some(-20 * 60_000), ..LockPatch::default() });
     assert_eq!(rig.sim().try_pin(rig.lock_id(), PIN).unwrap().reason, TryReason::NotYetValid);
@@ -70,7 +68,7 @@ async fn the_test_clock_moves_the_locks_and_not_the_login() {
     assert!(rig.opens(PIN));
     rig.sim().set_clock(3 * 24 * 3_600_000);
     assert_eq!(rig.sim().try_pin(rig.lock_id(), PIN).unwrap().reason, TryReason::Expired);
-    assert!(rig.vendor.find(&call(), &rig.lock(), &token(1)).await.unwrap().is_some());
+    assert!(rig.vendor.find(&call(), &[rig.lock()], &token(1)).await.unwrap().is_some());
 }
 
 #[tokio::test]

@@ -4,9 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 use lock_domain::window::Window;
 use lock_sim::ttlock::{Effect, GatewayPatch, TryReason};
 use lock_vendors::error::{Condition, EffectOutcome};
-use lock_vendors::port::{Deletion, VendorCredentialRef, VendorLockRef};
+use lock_vendors::port::{Deletion, Issued, KeyForm, KeySpec, VendorCredentialRef, VendorLockRef};
 
-use super::support::{PIN, Rig, call, spec, stay, token};
+use super::support::{PIN, Pin, Pins, Rig, call, spec, stay, token};
 
 #[tokio::test]
 async fn the_life_of_a_pin() {
@@ -18,18 +18,18 @@ async fn the_life_of_a_pin() {
     assert_eq!(created.window, Some(stay()));
     assert!(rig.opens(PIN));
 
-    let found = vendor.find(&call(), &lock, &token(1)).await.unwrap().unwrap();
+    let found = vendor.find(&call(), &[lock.clone()], &token(1)).await.unwrap().unwrap();
     assert_eq!(found, created);
-    assert_eq!(vendor.find(&call(), &lock, &token(2)).await.unwrap(), None);
+    assert_eq!(vendor.find(&call(), &[lock.clone()], &token(2)).await.unwrap(), None);
 
     let shorter = Window { until: Timestamp::now().saturating_sub(SignedDuration::from_mins(10)).unwrap(), ..stay() };
-    let changed = vendor.change_window(&call(), &lock, &created.reference, &token(1), shorter).await.unwrap();
+    let changed = vendor.change_window(&call(), &[lock.clone()], &created.reference, &token(1), shorter).await.unwrap();
     assert_eq!(changed.reference, created.reference);
-    assert_eq!(vendor.find(&call(), &lock, &token(1)).await.unwrap().unwrap().window, changed.window);
+    assert_eq!(vendor.find(&call(), &[lock.clone()], &token(1)).await.unwrap().unwrap().window, changed.window);
     assert_eq!(rig.sim().try_pin(rig.lock_id(), PIN).unwrap().reason, TryReason::Expired);
 
-    assert_eq!(vendor.delete(&call(), &lock, &created.reference).await.unwrap(), Deletion::Deleted);
-    assert_eq!(vendor.delete(&call(), &lock, &created.reference).await.unwrap(), Deletion::AlreadyGone);
+    assert_eq!(vendor.delete(&call(), &[lock.clone()], &created.reference).await.unwrap(), Deletion::Deleted);
+    assert_eq!(vendor.delete(&call(), &[lock.clone()], &created.reference).await.unwrap(), Deletion::AlreadyGone);
     assert_eq!(rig.sim().try_pin(rig.lock_id(), PIN).unwrap().reason, TryReason::UnknownCode);
     let effects: Vec<_> = rig.sim().journal(0).into_iter().map(|entry| entry.effect).collect();
     assert_eq!(effects, [Effect::Add, Effect::Change, Effect::Delete]);
@@ -41,7 +41,7 @@ async fn what_is_shown_is_what_the_lock_was_told() {
     let rig = Rig::new(1).await;
     let window =
         Window { from: "2030-05-01T14:55:30.5Z".parse().unwrap(), until: "2030-05-03T11:05:00.001Z".parse().unwrap() };
-    let wanted = lock_vendors::port::PinSpec { window, ..spec(1, PIN) };
+    let wanted = Pin { window, ..spec(1, PIN) };
     let created = rig.vendor.create_pin(&call(), &rig.lock(), &wanted).await.unwrap();
     let shown = created.window.unwrap();
     assert_eq!(shown.from, "2030-05-01T14:55:00Z".parse().unwrap());
@@ -81,9 +81,9 @@ async fn a_name_that_contains_ours_is_not_ours() {
     let rig = Rig::new(1).await;
     let longer = lock_vendors::port::CredentialToken::new("lis-1-b").unwrap();
     let ours = lock_vendors::port::CredentialToken::new("lis-1").unwrap();
-    let wanted = lock_vendors::port::PinSpec { token: longer, ..spec(1, PIN) };
+    let wanted = Pin { token: longer, ..spec(1, PIN) };
     rig.vendor.create_pin(&call(), &rig.lock(), &wanted).await.unwrap();
-    assert_eq!(rig.vendor.find(&call(), &rig.lock(), &ours).await.unwrap(), None);
+    assert_eq!(rig.vendor.find(&call(), &[rig.lock()], &ours).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -100,9 +100,9 @@ async fn refusals_say_what_to_do() {
     assert!(error.remedy().contains("lock's id"));
 
     let nothing = VendorCredentialRef("424242".to_owned());
-    let error = rig.vendor.change_window(&call(), &rig.lock(), &nothing, &token(9), stay()).await.unwrap_err();
+    let error = rig.vendor.change_window(&call(), &[rig.lock()], &nothing, &token(9), stay()).await.unwrap_err();
     assert_eq!((error.condition(), error.outcome()), (Condition::CredentialGone, EffectOutcome::Permanent));
-    assert_eq!(rig.vendor.delete(&call(), &rig.lock(), &nothing).await.unwrap(), Deletion::AlreadyGone);
+    assert_eq!(rig.vendor.delete(&call(), &[rig.lock()], &nothing).await.unwrap(), Deletion::AlreadyGone);
     assert!(rig.sim().credentials().is_empty());
 }
 
@@ -123,11 +123,19 @@ async fn a_full_lock_is_read_to_its_last_page_and_refuses_the_next() {
 async fn an_offline_pin_needs_no_gateway_and_keeps_whole_hours() {
     let rig = Rig::new(1).await;
     rig.sim().patch_gateway(rig.seeded.gateways[0], &GatewayPatch { online: Some(false), ..GatewayPatch::default() });
-    let (credential, pin) = rig.vendor.create_offline_pin(&call(), &rig.lock(), &token(1), stay()).await.unwrap();
+    let spec = KeySpec {
+        token: token(1),
+        form: KeyForm::VendorPin { one_time: false },
+        doors: vec![rig.lock()],
+        window: stay(),
+        joins: true,
+    };
+    let Issued { credential, pin } = rig.vendor.issue(&call(), &spec).await.unwrap();
+    let pin = pin.unwrap();
     let window = credential.window.unwrap();
     assert_eq!((window.from.as_second() % 3_600, window.until.as_second() % 3_600), (0, 0));
     assert!(window.from <= stay().from && window.until >= stay().until);
     assert!(rig.opens(secrecy::ExposeSecret::expose_secret(&pin)));
-    let found = rig.vendor.find(&call(), &rig.lock(), &token(1)).await.unwrap().unwrap();
+    let found = rig.vendor.find(&call(), &[rig.lock()], &token(1)).await.unwrap().unwrap();
     assert_eq!(found.window, Some(window));
 }

@@ -6,7 +6,7 @@ use lock_sim::ttlock::{Effect, FaultKind, FaultOrder};
 use lock_vendors::error::{Condition, EffectOutcome};
 use lock_vendors::port::{CallContext, Deletion};
 
-use super::support::{PIN, Rig, call, impatient, spec, token};
+use super::support::{PIN, Pins, Rig, call, impatient, spec, token};
 
 const RETRYABLE: EffectOutcome = EffectOutcome::Retryable { after: None };
 
@@ -24,11 +24,11 @@ async fn acted_and_lost_the_answer_is_found_and_adopted() {
         FaultKind::ActThenErrcode { n: 90000 },
     ] {
         let rig = Rig::new(1).await;
-        rig.vendor.find(&call(), &rig.lock(), &token(1)).await.unwrap();
+        rig.vendor.find(&call(), &[rig.lock()], &token(1)).await.unwrap();
         rig.sim().add_fault(FaultOrder::times("keyboardPwd/add", kind, 1));
         let error = rig.vendor.create_pin(&impatient(), &rig.lock(), &spec(1, PIN)).await.unwrap_err();
         assert_eq!(error.outcome(), EffectOutcome::Unconfirmed, "{kind:?}");
-        let found = rig.vendor.find(&call(), &rig.lock(), &token(1)).await.unwrap();
+        let found = rig.vendor.find(&call(), &[rig.lock()], &token(1)).await.unwrap();
         let again = rig.vendor.create_pin(&call(), &rig.lock(), &spec(1, PIN)).await.unwrap();
         assert_eq!(found, Some(again), "{kind:?}");
         assert_eq!((adds(&rig), rig.opens(PIN)), (1, true), "{kind:?}");
@@ -46,11 +46,11 @@ async fn nothing_done_and_no_answer_is_unconfirmed_until_read_back() {
         FaultKind::HttpStatus { code: 302 },
     ] {
         let rig = Rig::new(1).await;
-        rig.vendor.find(&call(), &rig.lock(), &token(1)).await.unwrap();
+        rig.vendor.find(&call(), &[rig.lock()], &token(1)).await.unwrap();
         rig.sim().add_fault(FaultOrder::times("keyboardPwd/add", kind, 1));
         let error = rig.vendor.create_pin(&impatient(), &rig.lock(), &spec(1, PIN)).await.unwrap_err();
         assert_eq!(error.outcome(), EffectOutcome::Unconfirmed, "{kind:?}");
-        assert_eq!(rig.vendor.find(&call(), &rig.lock(), &token(1)).await.unwrap(), None);
+        assert_eq!(rig.vendor.find(&call(), &[rig.lock()], &token(1)).await.unwrap(), None);
         rig.vendor.create_pin(&call(), &rig.lock(), &spec(1, PIN)).await.unwrap();
         assert_eq!(adds(&rig), 1, "{kind:?}");
     }
@@ -59,11 +59,11 @@ async fn nothing_done_and_no_answer_is_unconfirmed_until_read_back() {
 #[tokio::test]
 async fn an_effect_that_lands_after_the_read_back_is_met_by_the_retry() {
     let rig = Rig::new(1).await;
-    rig.vendor.find(&call(), &rig.lock(), &token(1)).await.unwrap();
+    rig.vendor.find(&call(), &[rig.lock()], &token(1)).await.unwrap();
     rig.sim().add_fault(FaultOrder::times("keyboardPwd/add", FaultKind::Latency { ms: 3_000 }, 1));
     let error = rig.vendor.create_pin(&impatient(), &rig.lock(), &spec(1, PIN)).await.unwrap_err();
     assert_eq!((error.outcome(), error.condition()), (EffectOutcome::Unconfirmed, Condition::NoAnswer));
-    assert_eq!(rig.vendor.find(&call(), &rig.lock(), &token(1)).await.unwrap(), None);
+    assert_eq!(rig.vendor.find(&call(), &[rig.lock()], &token(1)).await.unwrap(), None);
     rig.until("the late effect", |sim| sim.credentials().len() == 1).await;
     rig.vendor.create_pin(&call(), &rig.lock(), &spec(1, PIN)).await.unwrap();
     assert_eq!((adds(&rig), rig.sim().credentials().len()), (1, 1));
@@ -76,7 +76,7 @@ async fn a_request_that_is_carried_out_twice_leaves_one_effect() {
     let created = rig.vendor.create_pin(&call(), &rig.lock(), &spec(1, PIN)).await.unwrap();
     assert_eq!(rig.sim().credentials().len(), 1);
     rig.sim().add_fault(FaultOrder::times("keyboardPwd/delete", FaultKind::Duplicate, 1));
-    let deletion = rig.vendor.delete(&call(), &rig.lock(), &created.reference).await.unwrap();
+    let deletion = rig.vendor.delete(&call(), &[rig.lock()], &created.reference).await.unwrap();
     assert_eq!(deletion, Deletion::AlreadyGone);
     assert!(rig.sim().credentials().is_empty());
 }
@@ -86,16 +86,16 @@ async fn a_delete_without_answer_can_be_repeated() {
     let rig = Rig::new(1).await;
     let created = rig.vendor.create_pin(&call(), &rig.lock(), &spec(1, PIN)).await.unwrap();
     rig.sim().add_fault(FaultOrder::times("keyboardPwd/delete", FaultKind::ActThenDrop, 1));
-    let error = rig.vendor.delete(&call(), &rig.lock(), &created.reference).await.unwrap_err();
+    let error = rig.vendor.delete(&call(), &[rig.lock()], &created.reference).await.unwrap_err();
     assert_eq!(error.outcome(), EffectOutcome::Unconfirmed);
-    assert_eq!(rig.vendor.delete(&call(), &rig.lock(), &created.reference).await.unwrap(), Deletion::AlreadyGone);
+    assert_eq!(rig.vendor.delete(&call(), &[rig.lock()], &created.reference).await.unwrap(), Deletion::AlreadyGone);
     assert!(!rig.opens(PIN));
 }
 
 #[tokio::test]
 async fn reads_can_always_be_repeated() {
     let rig = Rig::new(1).await;
-    rig.vendor.find(&call(), &rig.lock(), &token(1)).await.unwrap();
+    rig.vendor.find(&call(), &[rig.lock()], &token(1)).await.unwrap();
     for kind in [
         FaultKind::Timeout,
         FaultKind::Drop,
@@ -106,16 +106,16 @@ async fn reads_can_always_be_repeated() {
         FaultKind::Errcode { n: 90000 },
     ] {
         rig.sim().add_fault(FaultOrder::times("lock/listKeyboardPwd", kind, 1));
-        let error = rig.vendor.find(&impatient(), &rig.lock(), &token(1)).await.unwrap_err();
+        let error = rig.vendor.find(&impatient(), &[rig.lock()], &token(1)).await.unwrap_err();
         assert_eq!(error.outcome(), RETRYABLE, "{kind:?}");
     }
-    assert_eq!(rig.vendor.find(&call(), &rig.lock(), &token(1)).await.unwrap(), None);
+    assert_eq!(rig.vendor.find(&call(), &[rig.lock()], &token(1)).await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn a_refused_connection_did_nothing() {
     let rig = Rig::new(1).await;
-    rig.vendor.find(&call(), &rig.lock(), &token(1)).await.unwrap();
+    rig.vendor.find(&call(), &[rig.lock()], &token(1)).await.unwrap();
     let (vendor, lock) = (rig.vendor.clone(), rig.lock());
     rig.server.shutdown().await;
     let error = vendor.create_pin(&call(), &lock, &spec(1, PIN)).await.unwrap_err();
@@ -135,7 +135,7 @@ async fn no_time_left_means_nothing_sent() {
 async fn the_trace_goes_on_to_the_vendor() {
     let rig = Rig::new(1).await;
     let traceparent = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
-    rig.vendor.find(&CallContext { traceparent, ..call() }, &rig.lock(), &token(1)).await.unwrap();
+    rig.vendor.find(&CallContext { traceparent, ..call() }, &[rig.lock()], &token(1)).await.unwrap();
     // The login and the search.
     assert_eq!(rig.sim().stats().traced_calls, 2);
 }

@@ -11,10 +11,12 @@ use lock_sim::ttlock::{
     DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_PASSWORD_MD5, DEFAULT_USERNAME, SeedSpec, Seeded, SimHandle,
     SimServer, TtlockSim,
 };
+use lock_vendors::error::VendorError;
 use lock_vendors::meter::{CallMeter, CallSample};
-use lock_vendors::port::{CallContext, CredentialToken, LockVendor, PinSpec, VendorLockRef};
+use lock_vendors::port::{CallContext, CredentialToken, KeyForm, KeySpec, LockVendor, VendorCredential, VendorLockRef};
 use lock_vendors::registry::{AdapterKey, VendorRegistry};
 use lock_vendors::token_cache::{MemoryTokenCache, TokenCache};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -147,6 +149,42 @@ pub(crate) fn token(n: u32) -> CredentialToken {
     CredentialToken::new(format!("lis-{n:032x}")).unwrap()
 }
 
-pub(crate) fn spec(n: u32, pin: &str) -> PinSpec {
-    PinSpec { token: token(n), pin: pin.into(), window: stay() }
+/// A PIN that we chose, and its name.
+#[derive(Debug, Clone)]
+pub(crate) struct Pin {
+    pub(crate) token: CredentialToken,
+    pub(crate) pin: SecretString,
+    pub(crate) window: Window,
+}
+
+/// A chosen PIN in one lock: what most of these tests are about.
+pub(crate) trait Pins {
+    async fn create_pin(
+        &self,
+        call: &CallContext,
+        lock: &VendorLockRef,
+        pin: &Pin,
+    ) -> Result<VendorCredential, VendorError>;
+}
+
+impl Pins for dyn LockVendor {
+    async fn create_pin(
+        &self,
+        call: &CallContext,
+        lock: &VendorLockRef,
+        pin: &Pin,
+    ) -> Result<VendorCredential, VendorError> {
+        let spec = KeySpec {
+            token: pin.token.clone(),
+            form: KeyForm::ChosenPin(pin.pin.clone()),
+            doors: vec![lock.clone()],
+            window: pin.window,
+            joins: true,
+        };
+        self.issue(call, &spec).await.map(|issued| issued.credential)
+    }
+}
+
+pub(crate) fn spec(n: u32, pin: &str) -> Pin {
+    Pin { token: token(n), pin: pin.into(), window: stay() }
 }

@@ -3,7 +3,7 @@
 use lock_sim::ttlock::{FaultKind, FaultOrder};
 use lock_vendors::error::EffectOutcome;
 
-use super::support::{PIN, Rig, call, spec, token};
+use super::support::{PIN, Pins, Rig, call, spec, token};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expected {
@@ -48,7 +48,7 @@ const NUMBERS: &[(i64, &str, Expected)] = &[
 #[tokio::test]
 async fn each_number_tells_what_is_known() {
     let rig = Rig::new(1).await;
-    rig.vendor.find(&call(), &rig.lock(), &token(1)).await.unwrap();
+    rig.vendor.find(&call(), &[rig.lock()], &token(1)).await.unwrap();
     for (number, code, expected) in NUMBERS {
         rig.sim().add_fault(FaultOrder::times("keyboardPwd/add", FaultKind::Errcode { n: *number }, 1));
         let error = rig.vendor.create_pin(&call(), &rig.lock(), &spec(1, PIN)).await.unwrap_err();
