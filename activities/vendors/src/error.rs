@@ -2,6 +2,7 @@
 //!
 //! Texts are for clerks and logs: they carry the vendor's number, never its free text, which may repeat what was sent.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -89,6 +90,18 @@ conditions! {
     InvalidRequest, "vendor.invalid_request", VendorRefused, true, "Report this to support: the vendor does not accept what we sent.";
     Refused, "vendor.refused", VendorRefused, true, "Look the vendor's number up in its documentation, or ask support.";
     Failed, "vendor.failed", VendorUnreachable, false, "Wait: the vendor reports a failure without a reason, and we look up whether it acted.";
+    CertificateRefused, "vendor.certificate_refused", VendorAccess, true, "Compare the certificate that the vendor's server shows with the one in the property's set-up; take over the new one only when somebody at the property replaced it.";
+    EncoderOffline, "vendor.encoder_offline", GatewayOffline, false, "Check the card encoder's power and network cable; we go on trying.";
+    EncoderBusy, "vendor.encoder_busy", GatewayBusy, false, "Wait until the encoder has finished the card before; we try again in a moment.";
+    CardMissing, "vendor.card_missing", GatewayBusy, false, "Put a blank card on the encoder when it asks for one, and leave it there until it signals.";
+    CardUnusable, "vendor.card_unusable", GatewayBusy, false, "Put another card on the encoder: this one can't be written.";
+    CardCancelled, "vendor.card_cancelled", VendorRefused, false, "Ask for the card again: somebody stopped it at the encoder.";
+    SharedDoor, "vendor.shared_door", VendorRefused, true, "Issue new keys to everybody who stays in the room: this vendor can't take away one of a room's keys and leave the others.";
+    WireNotPublic, "vendor.wire_not_public", VendorAccess, true, "Ask the vendor for its interface description under your contract and send it to support, or use another vendor's locks: this one's interface is not public.";
+    SeatsExhausted, "vendor.seats_exhausted", VendorQuota, true, "Free a seat at the vendor: delete users who have left, or buy more seats in its console.";
+    TooEarly, "vendor.too_early", VendorRefused, false, "Nothing to do: this vendor's keys open from the moment they are made, so this one is made when its window begins.";
+    PinEndsFirst, "vendor.pin_ends_first", VendorRefused, false, "Issue a new key: the vendor's digits for this one end before the new window does.";
+    NotSettled, "vendor.not_settled", VendorUnreachable, false, "Nothing to do: parts of the vendor's cloud don't know each other's news yet, and we try again in a moment.";
 }
 
 /// A failed call.
@@ -99,14 +112,14 @@ pub struct VendorError {
     condition: Condition,
     outcome: EffectOutcome,
     vendor_code: Option<i64>,
-    remedy: &'static str,
+    remedy: Cow<'static, str>,
 }
 
 impl VendorError {
     /// A failure of `verb` (the vendor's own name of the call).
     #[must_use]
     pub fn new(vendor: &'static str, verb: &'static str, condition: Condition, outcome: EffectOutcome) -> Self {
-        Self { vendor, verb, condition, outcome, vendor_code: None, remedy: condition.remedy() }
+        Self { vendor, verb, condition, outcome, vendor_code: None, remedy: Cow::Borrowed(condition.remedy()) }
     }
 
     /// What this vendor does not offer at all.
@@ -119,7 +132,14 @@ impl VendorError {
     #[must_use]
     pub fn numbered(mut self, vendor_code: i64, remedy: &'static str) -> Self {
         self.vendor_code = Some(vendor_code);
-        self.remedy = remedy;
+        self.remedy = Cow::Borrowed(remedy);
+        self
+    }
+
+    /// With a remedy that names something of this case, such as a fingerprint; never what was sent.
+    #[must_use]
+    pub fn advising(mut self, remedy: impl Into<Cow<'static, str>>) -> Self {
+        self.remedy = remedy.into();
         self
     }
 
@@ -149,8 +169,8 @@ impl VendorError {
 
     /// What a clerk can do, in words.
     #[must_use]
-    pub fn remedy(&self) -> &'static str {
-        self.remedy
+    pub fn remedy(&self) -> &str {
+        &self.remedy
     }
 
     /// Whether it stays until somebody acts.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::header::{self, HeaderMap};
 use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use tokio::time::Instant;
 
@@ -25,7 +26,16 @@ pub(crate) enum ExchangeError {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// `Retry-After` in seconds, at most an hour; the form with a date is rare and counts as absent.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        let text = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+        text.trim().parse().ok().map(|seconds: u64| Duration::from_secs(seconds.min(3_600)))
+    }
 }
 
 /// Clients shared by all adapters: connections are reused.
@@ -50,7 +60,8 @@ impl HttpClients {
     }
 }
 
-fn builder() -> reqwest::ClientBuilder {
+/// What all clients have in common.
+pub(crate) fn builder() -> reqwest::ClientBuilder {
     Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
@@ -75,6 +86,7 @@ pub(crate) async fn exchange(request: RequestBuilder, deadline: Instant) -> Resu
     }
     let mut response = request.timeout(left).send().await.map_err(|error| classify(&error))?;
     let status = response.status();
+    let headers = std::mem::take(response.headers_mut());
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| classify(&error))? {
         if body.len().saturating_add(chunk.len()) > LARGEST_BODY {
@@ -82,7 +94,7 @@ pub(crate) async fn exchange(request: RequestBuilder, deadline: Instant) -> Resu
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status, body })
+    Ok(Answer { status, headers, body })
 }
 
 fn classify(error: &reqwest::Error) -> ExchangeError {
