@@ -10,6 +10,7 @@ mod http;
 mod lanes;
 pub mod meter;
 pub mod port;
+pub mod records;
 pub mod registry;
 pub mod rounding;
 pub mod token_cache;

@@ -10,8 +10,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use lock_domain::window::Window;
 use secrecy::SecretString;
+use tokio::sync::mpsc::Sender;
 
 use crate::error::VendorError;
+use crate::records::DoorRecord;
 use crate::rounding::Granularity;
 
 /// How far a deletion reaches.
@@ -63,6 +65,9 @@ pub struct Capabilities {
     pub offline_granularity: Granularity,
     /// How far a deletion reaches.
     pub revoke_reach: RevokeReach,
+    /// The start of a window is kept. Else a key opens from the moment at which it is made: an issue that comes before its window is
+    /// refused with [`crate::error::Condition::TooEarly`], and what is read back has the epoch for a start.
+    pub window_start: bool,
     /// Shortest PIN, in digits.
     pub min_pin_digits: u8,
     /// Longest PIN, in digits.
@@ -131,6 +136,15 @@ impl CredentialToken {
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
             && !text.bytes().all(|b| b.is_ascii_digit());
         fits.then_some(Self(text)).ok_or(TokenError)
+    }
+
+    /// The name, if it has the form that ours have: `lis-` and 32 hexadecimal digits. Among names at a vendor it tells ours from those
+    /// of people.
+    #[must_use]
+    pub fn ours(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix("lis-")?;
+        let fits = digits.len() == 32 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        fits.then(|| Self(text.to_owned()))
     }
 
     /// The name.
@@ -270,9 +284,13 @@ pub trait LockVendor: Send + Sync {
     /// Makes a credential that opens these doors. Where the same credential (by its name) stands there already, from a call whose answer
     /// got lost, it is adopted and given the wanted window and doors, as far as the vendor's capabilities go: the call can be repeated.
     /// A form that the vendor does not offer is refused with [`crate::error::Condition::Unsupported`].
+    ///
+    /// Where the vendor makes up the digits, a repetition may give others, and then those before are void: after an unconfirmed try call
+    /// this again; [`LockVendor::find`] never tells digits.
     async fn issue(&self, call: &CallContext, spec: &KeySpec) -> Result<Issued, VendorError>;
 
-    /// The credential with this name, when the vendor knows one that opens all these doors.
+    /// The credential with this name, when the vendor knows one that opens all these doors. For [`Scope::Key`] no doors at all asks for
+    /// whatever goes by that name, also when a lost call left it half made: what a revocation has to look for.
     async fn find(
         &self,
         call: &CallContext,
@@ -322,6 +340,24 @@ pub trait LockVendor: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// What happened at a lock at or after `since`, by the lock's clock, in no particular order. Records reach a vendor late: ask for some
+    /// time before the last one seen, and tell them apart by their ids.
+    async fn records(
+        &self,
+        _call: &CallContext,
+        _lock: &VendorLockRef,
+        _since: Timestamp,
+    ) -> Result<Vec<DoorRecord>, VendorError> {
+        Err(VendorError::unsupported(self.name(), "records"))
+    }
+
+    /// Passes on what happens at all locks from `since` on, as the vendor tells it, until the receiver is dropped (then `Ok`) or going on
+    /// makes no sense. Connections that end are made anew, and what happened in between is read from the vendor's log. Each record
+    /// arrives at least once.
+    async fn follow(&self, _since: Timestamp, _records: Sender<DoorRecord>) -> Result<(), VendorError> {
+        Err(VendorError::unsupported(self.name(), "follow"))
+    }
+
     /// The account's locks.
     async fn locks(&self, call: &CallContext) -> Result<Vec<VendorLock>, VendorError>;
 }
@@ -335,6 +371,10 @@ mod tests {
         assert!(CredentialToken::new("lis-0123456789abcdef0123456789abcdef").is_ok());
         for bad in ["", "73914", "room 12", "naïve", &"x".repeat(41)] {
             assert_eq!(CredentialToken::new(bad), Err(TokenError), "{bad}");
+        }
+        assert!(CredentialToken::ours("lis-0123456789abcdef0123456789abcdef").is_some());
+        for other in ["Anna", "lis-anna", "lis-0123456789ABCDEF0123456789abcdef"] {
+            assert_eq!(CredentialToken::ours(other), None, "{other}");
         }
     }
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::NAME;
 use super::config::TtlockConfig;
 use super::errors::{self, Class};
+use super::records::RecordRow;
 use super::session::{Fields, Operation, Session, Verb};
 use super::wire::{Added, BY_GATEWAY, BY_NAME, Date, GatewayRow, Got, LockRow, ONE_TIME, PERIOD, Page, PasscodeRow};
 use crate::error::{Condition, EffectOutcome, VendorError};
@@ -18,6 +19,7 @@ use crate::port::{
     CallContext, Capabilities, CredentialToken, Deletion, GatewayStatus, Issued, KeyForm, KeySpec, LockVendor,
     RevokeReach, Scope, VendorCredential, VendorCredentialRef, VendorLock, VendorLockRef,
 };
+use crate::records::DoorRecord;
 use crate::registry::Parts;
 use crate::rounding::{Granularity, outward};
 
@@ -27,6 +29,7 @@ const CHANGE: Verb = Verb::change("keyboardPwd/change");
 const DELETE: Verb = Verb::change("keyboardPwd/delete");
 const LIST: Verb = Verb::read("lock/listKeyboardPwd");
 const LOCKS: Verb = Verb::read("lock/list");
+const RECORDS: Verb = Verb::read("lockRecord/list");
 const GATEWAYS: Verb = Verb::read("gateway/list");
 const GATEWAY_LOCKS: Verb = Verb::read("gateway/listLock");
 const QUERY_DATE: Verb = Verb::read("lock/queryDate");
@@ -240,6 +243,7 @@ impl LockVendor for Ttlock {
             window_granularity: Granularity::Minute,
             offline_granularity: Granularity::Hour,
             revoke_reach: RevokeReach::Door,
+            window_start: true,
             min_pin_digits: 4,
             max_pin_digits: 9,
             max_codes_per_lock: 250,
@@ -338,6 +342,18 @@ impl LockVendor for Ttlock {
         let fields = vec![("gatewayId", gateway_id)];
         let page: Page<LockRow> = self.session.call(Operation::begin(call), GATEWAY_LOCKS, &fields).await?;
         Ok(page.list.into_iter().map(|row| VendorLock::from(row).lock_id).collect())
+    }
+
+    async fn records(
+        &self,
+        call: &CallContext,
+        lock: &VendorLockRef,
+        since: Timestamp,
+    ) -> Result<Vec<DoorRecord>, VendorError> {
+        let from = since.as_millisecond().max(0).to_string();
+        let fields = vec![("lockId", lock.lock_id.as_str()), ("startDate", from.as_str())];
+        let rows: Vec<RecordRow> = self.pages(Operation::begin(call), RECORDS, &fields).await?;
+        Ok(rows.into_iter().filter_map(RecordRow::record).collect())
     }
 
     async fn locks(&self, call: &CallContext) -> Result<Vec<VendorLock>, VendorError> {

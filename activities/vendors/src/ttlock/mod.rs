@@ -6,6 +6,7 @@
 mod adapter;
 mod config;
 mod errors;
+mod records;
 mod session;
 mod tokens;
 mod wire;

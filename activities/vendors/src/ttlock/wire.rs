@@ -148,7 +148,7 @@ pub(crate) struct TokenAnswer {
 }
 
 /// Ids are numbers today; a text does no harm.
-fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+pub(crate) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Raw {

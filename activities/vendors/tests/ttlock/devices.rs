@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use lock_sim::ttlock::{GatewayPatch, LockPatch, TryReason};
 use lock_vendors::error::{Condition, EffectOutcome};
+use lock_vendors::records::{Means, RecordKind, Refusal};
 
 use super::support::{PIN, Pin, Pins, Rig, call, spec, stay, token};
 
@@ -27,6 +28,23 @@ async fn a_gateway_that_is_down_or_busy_is_retried() {
 
     rig.sim().patch_gateway(gateway, &GatewayPatch { busy: Some(false), ..GatewayPatch::default() });
     rig.vendor.create_pin(&call(), &rig.lock(), &spec(1, PIN)).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_happened_at_a_lock_is_read_without_digits() {
+    let rig = Rig::new(2).await;
+    rig.vendor.create_pin(&call(), &rig.lock(), &spec(1, PIN)).await.unwrap();
+    let before = Timestamp::now().saturating_sub(SignedDuration::from_secs(60)).unwrap();
+    assert!(rig.opens(PIN) && !rig.opens("482913"));
+    let mut records = rig.vendor.records(&call(), &rig.lock(), before).await.unwrap();
+    records.sort_by_key(|record| record.id.clone());
+    let [opened, refused] = records.as_slice() else { panic!("{records:?}") };
+    assert_eq!((&opened.kind, opened.token.clone()), (&RecordKind::Opened, Some(token(1))));
+    assert_eq!((&refused.kind, refused.means), (&RecordKind::Refused(Refusal::Unsaid), Means::Pin));
+    assert!(!format!("{records:?}").contains(PIN));
+    assert!(rig.vendor.records(&call(), &rig.nth_lock(1), before).await.unwrap().is_empty());
+    let later = Timestamp::now().saturating_add(SignedDuration::from_secs(60)).unwrap();
+    assert!(rig.vendor.records(&call(), &rig.lock(), later).await.unwrap().is_empty());
 }
 
 #[tokio::test]
