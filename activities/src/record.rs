@@ -51,6 +51,10 @@ impl Records {
             tx.set_wish(*key, Wish::Unwanted).await?;
             tx.release_pins(*key, rested).await?;
         }
+        let redated = old.window != new.window || new.settled.iter().any(|one| one.verb == VerbKind::ModifyStay);
+        if redated && new.phase != StayPhase::Ended {
+            tx.narrow_claims(new.id.stay).await?;
+        }
         match new.phase {
             StayPhase::Ended => tx.release_claims(new.id.stay, None).await?,
             _ => tx.release_left_rooms(new.id.stay, &new.doors).await?,
@@ -105,18 +109,10 @@ impl Records {
     }
 }
 
-/// What the API had changed in the record for a command that came to nothing. Rooms are given up by their claims' command.
+/// What the API had changed in the record for a command that came to nothing. Claims follow from what is left ([`Records::write`]).
 async fn give_back(tx: &mut TenantTx<'_>, new: &StaySnapshot, one: &Settled) -> Result<(), StoreError> {
     match tx.command(one.id).await?.map(|row| row.command.verb) {
-        Some(Verb::Reissue { old, .. }) if !new.retired.contains(&old) => tx.set_wish(old, Wish::Wanted).await,
-        Some(Verb::ModifyStay { .. }) => match tx.change_claims(new.id.property, new.id.stay, new.window).await {
-            // The window that it gave up has found another taker; a person must look.
-            Err(StoreError::RoomTaken { .. }) => {
-                tracing::error!(stay = %new.id.stay, "a claim could not be restored");
-                Ok(())
-            }
-            other => other,
-        },
+        Some(Verb::Reissue { old, key }) if !new.retired.contains(&old) => tx.keep_key(old, key.id).await,
         _ => Ok(()),
     }
 }

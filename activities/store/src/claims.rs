@@ -1,53 +1,57 @@
 //! Who has a room, and when. Two walls: an advisory lock that makes claimants of a room queue, and an exclusion constraint.
+//!
+//! A stay may have several claims of one room, each for a part of the time. A change of dates claims what it needs more, and what it
+//! needs less is given up only once the record says so ([`TenantTx::narrow_claims`]): a change that comes to nothing then has nothing to
+//! get back that another stay could have taken meanwhile.
 
-use crate::{StoreError, TenantTx, row::RowExt, time::Ts};
+use crate::{StoreError, TenantTx, row::RowExt, time::to_stored};
 use lock_domain::{
     ids::{CommandId, PropertyId, RoomId, StayId},
     window::Window,
 };
+use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 impl TenantTx<'_> {
-    /// Claims a room for a stay. [`StoreError::RoomTaken`] names who has it; the transaction goes on then. Two round trips.
+    /// Claims a room for a stay, for all of these windows, as far as the stay does not have it already. [`StoreError::RoomTaken`] names
+    /// who has it; nothing has changed then and the transaction goes on. Two round trips.
     pub async fn claim_room(
         &mut self,
         property: PropertyId,
         room: RoomId,
         stay: StayId,
-        window: Window,
+        windows: &[Window],
         command: CommandId,
     ) -> Result<(), StoreError> {
         self.lock_rooms(property, &[room.as_uuid()]).await?;
         let row = self
             .query(
-                "WITH taken AS (
+                "WITH own AS (
+                     SELECT COALESCE(range_agg(during), '{}') AS during FROM room_claims
+                     WHERE tenant_id = $1 AND property_id = $2 AND room_id = $3 AND stay_id = $5 AND released_at IS NULL
+                 ), taken AS (
                      SELECT s.reservation FROM room_claims c JOIN stays s USING (tenant_id, stay_id)
                      WHERE c.tenant_id = $1 AND c.property_id = $2 AND c.room_id = $3 AND c.released_at IS NULL
-                       AND c.during && tstzrange($4, $5) LIMIT 1
+                       AND c.stay_id <> $5 AND c.during && $4::text::tstzmultirange LIMIT 1
                  ), made AS (
                      INSERT INTO room_claims (tenant_id, property_id, room_id, during, stay_id, command_id, claim_id)
-                     SELECT $1, $2, $3, tstzrange($4, $5), $6, $7, $8 WHERE NOT EXISTS (SELECT FROM taken)
-                     RETURNING claim_id
-                 ) SELECT reservation FROM taken UNION ALL SELECT NULL FROM made",
+                     SELECT $1, $2, $3, piece, $5, $6, gen_random_uuid()
+                     FROM own, unnest($4::text::tstzmultirange - own.during) AS piece WHERE NOT EXISTS (SELECT FROM taken)
+                 ) SELECT reservation FROM taken",
             )
             .bind(property.as_uuid())
             .bind(room.as_uuid())
-            .bind(Ts(window.from))
-            .bind(Ts(window.until))
+            .bind(ranges(windows))
             .bind(stay.as_uuid())
             .bind(command.as_uuid())
-            .bind(Uuid::now_v7())
-            .fetch_one(&mut *self.tx)
+            .fetch_optional(&mut *self.tx)
             .await?;
-        match row.text_opt("reservation")? {
-            None => Ok(()),
-            Some(_) => Err(StoreError::RoomTaken { reservation: Some(row.reservation("reservation")?) }),
-        }
+        taken(row)
     }
 
-    /// Gives every room that a stay has claimed this window instead; during a move these are two. [`StoreError::RoomTaken`] if another
-    /// stay has one of them then; nothing has changed and the transaction goes on. Three round trips.
-    pub async fn change_claims(
+    /// Claims every room that a stay has for this window as well; during a move these are two. [`StoreError::RoomTaken`] if another stay
+    /// has one of them then; nothing has changed and the transaction goes on. Three round trips.
+    pub async fn extend_claims(
         &mut self,
         property: PropertyId,
         stay: StayId,
@@ -64,28 +68,50 @@ impl TenantTx<'_> {
             .await?;
         let rooms: Vec<Uuid> = rows.iter().map(|row| row.uuid("room_id")).collect::<Result<_, _>>()?;
         self.lock_rooms(property, &rooms).await?;
+        // What is claimed more goes with the room: it is the command that wanted the room which gives up all of it.
         let row = self
             .query(
-                "WITH taken AS (
+                "WITH own AS (
+                     SELECT room_id, range_agg(during) AS during, (array_agg(command_id ORDER BY claimed_at DESC))[1] AS command_id
+                     FROM room_claims WHERE tenant_id = $1 AND property_id = $2 AND stay_id = $3 AND released_at IS NULL GROUP BY room_id
+                 ), taken AS (
                      SELECT s.reservation FROM room_claims c JOIN stays s USING (tenant_id, stay_id)
-                     WHERE c.tenant_id = $1 AND c.property_id = $2 AND c.room_id = ANY($4) AND c.released_at IS NULL
-                       AND c.stay_id <> $3 AND c.during && tstzrange($5, $6) LIMIT 1
-                 ), changed AS (
-                     UPDATE room_claims SET during = tstzrange($5, $6)
-                     WHERE tenant_id = $1 AND stay_id = $3 AND released_at IS NULL AND NOT EXISTS (SELECT FROM taken)
+                     WHERE c.tenant_id = $1 AND c.property_id = $2 AND c.room_id IN (SELECT room_id FROM own) AND c.released_at IS NULL
+                       AND c.stay_id <> $3 AND c.during && $4::text::tstzmultirange LIMIT 1
+                 ), made AS (
+                     INSERT INTO room_claims (tenant_id, property_id, room_id, during, stay_id, command_id, claim_id)
+                     SELECT $1, $2, room_id, piece, $3, command_id, gen_random_uuid()
+                     FROM own, unnest($4::text::tstzmultirange - own.during) AS piece WHERE NOT EXISTS (SELECT FROM taken)
                  ) SELECT reservation FROM taken",
             )
             .bind(property.as_uuid())
             .bind(stay.as_uuid())
-            .bind(rooms)
-            .bind(Ts(window.from))
-            .bind(Ts(window.until))
+            .bind(ranges(&[window]))
             .fetch_optional(&mut *self.tx)
             .await?;
-        match row {
-            None => Ok(()),
-            Some(row) => Err(StoreError::RoomTaken { reservation: Some(row.reservation("reservation")?) }),
-        }
+        taken(row)
+    }
+
+    /// Gives up what a stay has claimed beyond the windows that were [`accepted`](Self::accepted) for it, after one of them has come true
+    /// or to nothing. It can only give up, so that it never finds a room taken. Three round trips.
+    pub async fn narrow_claims(&mut self, stay: StayId) -> Result<(), StoreError> {
+        let accepted = self.accepted(stay).await?;
+        self.query(
+            "WITH held AS (
+                 UPDATE room_claims SET released_at = now()
+                 WHERE tenant_id = $1 AND stay_id = $2 AND released_at IS NULL AND NOT during <@ $3::text::tstzmultirange
+                 RETURNING property_id, room_id, command_id, during
+             ), rooms AS (
+                 SELECT property_id, room_id, command_id, range_agg(during) AS during FROM held GROUP BY property_id, room_id, command_id
+             ) INSERT INTO room_claims (tenant_id, property_id, room_id, during, stay_id, command_id, claim_id)
+               SELECT $1, property_id, room_id, piece, $2, command_id, gen_random_uuid()
+               FROM rooms, unnest(rooms.during * $3::text::tstzmultirange) AS piece",
+        )
+        .bind(stay.as_uuid())
+        .bind(ranges(&accepted.windows))
+        .execute(&mut *self.tx)
+        .await?;
+        Ok(())
     }
 
     /// Gives up a stay's rooms, all but `except`. Returns how many claims.
@@ -97,19 +123,6 @@ impl TenantTx<'_> {
             )
             .bind(stay.as_uuid())
             .bind(except.map(|room| room.as_uuid()))
-            .execute(&mut *self.tx)
-            .await?;
-        Ok(done.rows_affected())
-    }
-
-    /// Gives up what a command has claimed, because it came to nothing. Returns how many claims.
-    pub async fn release_claims_of_command(&mut self, command: CommandId) -> Result<u64, StoreError> {
-        let done = self
-            .query(
-                "UPDATE room_claims SET released_at = now()
-                 WHERE tenant_id = $1 AND command_id = $2 AND released_at IS NULL",
-            )
-            .bind(command.as_uuid())
             .execute(&mut *self.tx)
             .await?;
         Ok(done.rows_affected())
@@ -130,5 +143,18 @@ impl TenantTx<'_> {
         .execute(&mut *self.tx)
         .await?;
         Ok(())
+    }
+}
+
+/// Windows as the text of a `tstzmultirange`, which merges those that overlap.
+fn ranges(windows: &[Window]) -> String {
+    let range = |w: &Window| format!("[{},{})", to_stored(w.from), to_stored(w.until));
+    format!("{{{}}}", windows.iter().map(range).collect::<Vec<_>>().join(","))
+}
+
+fn taken(row: Option<PgRow>) -> Result<(), StoreError> {
+    match row {
+        None => Ok(()),
+        Some(row) => Err(StoreError::RoomTaken { reservation: Some(row.reservation("reservation")?) }),
     }
 }

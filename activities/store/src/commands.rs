@@ -105,11 +105,13 @@ macro_rules! select {
 }
 
 impl TenantTx<'_> {
-    /// Enters a command as accepted.
+    /// Enters a command as accepted, after every other one of its stay, whatever the clock of the process that accepted that one said: in
+    /// this order they are delivered.
     pub async fn insert_command(&mut self, new: NewCommand<'_>) -> Result<(), StoreError> {
         self.query(
             "INSERT INTO commands (tenant_id, command_id, property_id, stay_id, reservation, verb, payload, status, by_key, accepted_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 'accepted', $8, $9)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, 'accepted', $8, GREATEST($9, (
+                 SELECT max(accepted_at) + interval '1 microsecond' FROM commands WHERE tenant_id = $1 AND stay_id = $4)))",
         )
         .bind(new.command.id.as_uuid())
         .bind(new.property.as_uuid())

@@ -117,6 +117,19 @@ impl TenantTx<'_> {
         idempotency_key: &str,
         now: Timestamp,
     ) -> Result<Reveal, StoreError> {
+    /// Wants a key after all that this successor was to replace; if another one is to replace it by now, it stays so.
+    pub async fn keep_key(&mut self, key: KeyId, successor: KeyId) -> Result<(), StoreError> {
+        self.query(
+            "UPDATE keys SET wish = 'wanted', superseded_by = NULL
+             WHERE tenant_id = $1 AND key_id = $2 AND wish = 'until' AND superseded_by = $3",
+        )
+        .bind(key.as_uuid())
+        .bind(successor.as_uuid())
+        .execute(&mut *self.tx)
+        .await?;
+        Ok(())
+    }
+
         let fresh = self
             .query(
                 "UPDATE keys SET revealed_at = $3, revealed_by = $4, reveal_key = $5

@@ -6,6 +6,7 @@
 //! It must not know vendors, HTTP, Temporal or how secrets are sealed: it stores sealed bytes. It fails with a [`StoreError`], which
 //! says whether trying the whole transaction again makes sense.
 
+mod accepted;
 mod auth;
 mod claims;
 mod clocks;
@@ -36,6 +37,7 @@ mod vacate;
 
 pub use auth::{ApiKey, NewApiKey};
 pub use commands::{CommandRow, CommandStatus, NewCommand};
+pub use accepted::Accepted;
 pub use credentials::{Attempt, CredentialRow, EffectTarget};
 pub use error::StoreError;
 pub use idempotency::{Begun, IdempotencyScope};

@@ -72,7 +72,7 @@ pub(super) async fn plan(context: &Context<'_>, tx: &mut TenantTx<'_>, asked: Ne
         at: context.at,
     };
     tx.insert_stay(&new).await.map_err(failure::store)?;
-    claim(tx, property.id, &rooms, id.stay, window, command.id).await?;
+    claim(tx, property.id, &rooms, id.stay, &[window], command.id).await?;
     let pool = Pool { tenant: id.tenant, property: property.id, digits: property.policy.pin_digits };
     for key in &keys {
         let drawn = pool.draw(context.state, *key, asked.pin.as_ref()).await?;
@@ -169,13 +169,13 @@ pub(super) async fn claim(
     property: PropertyId,
     rooms: &[Room],
     stay: StayId,
-    window: Window,
+    windows: &[Window],
     command: CommandId,
 ) -> Result<(), Problem> {
     let mut ordered: Vec<&Room> = rooms.iter().collect();
     ordered.sort_by_key(|room| room.id);
     for room in ordered {
-        tx.claim_room(property, room.id, stay, window, command).await.map_err(|error| match error {
+        tx.claim_room(property, room.id, stay, windows, command).await.map_err(|error| match error {
             StoreError::RoomTaken { reservation } => {
                 failure::room_taken(&format!("room {}", room.number), reservation.as_ref())
             }

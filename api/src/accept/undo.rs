@@ -1,6 +1,7 @@
 //! Gives up what tx 1 claimed for a command that its workflow refused: as if it had never been asked, but for the log.
 //!
-//! What that is follows from the command and from the stay's row, which a refused command has not changed.
+//! What that is follows from the command, from the stay's row, which a refused command has not changed, and from the stay's other commands
+//! without a verdict, which keep what they need.
 
 use crate::{failure, problem::Problem};
 use lock_domain::{
@@ -11,7 +12,7 @@ use lock_domain::{
     problem::Code,
     stay::{EndCause, StayPhase, Verdict, Wish},
 };
-use lock_store::{CommandStatus, Property, StayRecord, StayRow, StoreError, TenantTx};
+use lock_store::{CommandStatus, Property, StayRecord, StayRow, TenantTx};
 
 /// Everything but the commit. `now` is the property's present, `at` real time. A command that has a verdict already is left alone.
 pub(crate) async fn undo(
@@ -22,6 +23,8 @@ pub(crate) async fn undo(
     code: Code,
     (now, at): (Timestamp, Timestamp),
 ) -> Result<(), Problem> {
+    // First, as everybody who changes a stay does: nobody accepts anything for it while this looks at what is left.
+    tx.accepted(stay.id).await.map_err(failure::store)?;
     let changed = tx.settle_command(command.id, CommandStatus::Failed, Some(code), at).await;
     if !changed.map_err(failure::store)? {
         return Ok(());
@@ -34,13 +37,8 @@ pub(crate) async fn undo(
     }
     match &command.verb {
         Verb::New { .. } => tx.record_stay(stay.id, &void(stay, at)).await.map_err(failure::store)?,
-        Verb::Reissue { old, .. } => tx.set_wish(*old, Wish::Wanted).await.map_err(failure::store)?,
-        Verb::ModifyStay { .. } => match tx.change_claims(property.id, stay.id, stay.window).await {
-            Ok(()) => {}
-            // What this command gave up for a moment has found another taker: a person must look, the claim can't come back.
-            Err(StoreError::RoomTaken { .. }) => tracing::error!(stay = %stay.id, "a claim could not be restored"),
-            Err(error) => return Err(failure::store(error)),
-        },
+        Verb::Reissue { old, key } => tx.keep_key(*old, key.id).await.map_err(failure::store)?,
+        Verb::ModifyStay { .. } => tx.narrow_claims(stay.id).await.map_err(failure::store)?,
         _ => {}
     }
     let outcome = Verdict::Failed(code);

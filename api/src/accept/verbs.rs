@@ -53,8 +53,9 @@ pub(super) async fn plan(
         }
         Wanted::ModifyStay(asked) => {
             let zone = view::zone(context.property);
-            let (window, fits) = intent::window((&asked).into(), &zone, context.now, Some(stay.window))?;
-            tx.change_claims(context.property.id, stay.id, window).await.map_err(|error| match error {
+            let accepted = tx.accepted(stay.id).await.map_err(failure::store)?;
+            let (window, fits) = intent::window((&asked).into(), &zone, context.now, Some(accepted.window))?;
+            tx.extend_claims(context.property.id, stay.id, window).await.map_err(|error| match error {
                 StoreError::RoomTaken { reservation } => failure::room_taken("the room", reservation.as_ref()),
                 other => failure::store(other),
             })?;
@@ -63,14 +64,15 @@ pub(super) async fn plan(
         }
         Wanted::RoomMove(asked) => {
             let rooms = new::rooms(tx, context.property.id, &asked.room, &asked.additional_rooms).await?;
-            if rooms[0].id == stay.room {
+            let accepted = tx.accepted(stay.id).await.map_err(failure::store)?;
+            if accepted.room == Some(rooms[0].id) {
                 let detail = format!("the stay {} has room {} already", stay.reservation, rooms[0].number);
                 return Err(Problem::field(Code::SameRoom, "room", detail));
             }
             let doors = new::doors(tx, context.property.id, &rooms).await?;
             let verb = Verb::RoomMove { room: rooms[0].id, doors };
             let command = context.command(verb);
-            new::claim(tx, context.property.id, &rooms, stay.id, stay.window, command.id).await?;
+            new::claim(tx, context.property.id, &rooms, stay.id, &accepted.windows, command.id).await?;
             counted = rooms[0].id.as_uuid();
             command
         }

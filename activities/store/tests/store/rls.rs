@@ -28,7 +28,7 @@ pub(crate) async fn fill_for(world: &World) {
     let key = world.key(stay).await;
     let command = world.accepted(stay, "R-1", Verb::CheckOut).await;
     let mut tx = world.tx().await;
-    tx.claim_room(world.property, world.rooms[0], stay, window(0, 24), command.id).await.unwrap();
+    tx.claim_room(world.property, world.rooms[0], stay, &[window(0, 24)], command.id).await.unwrap();
     let scope = IdempotencyScope { client: world.api_key, route: "POST /v1/stays", key: "k" };
     tx.idempotency_begin(scope, &[1; 32], noon()).await.unwrap();
     let door = world.doors[0];
