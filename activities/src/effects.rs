@@ -2,7 +2,8 @@
 //!
 //! One activity performs a batch of equally urgent effects, each at another lock and each with its own rows, so that a second run finds
 //! what the first has proven and does the rest. A killed worker leaves an open intent behind; whoever comes next closes it and reads
-//! back at the vendor. A forgotten twin that still runs finds its attempt closed and writes nothing.
+//! back at the vendor. A forgotten twin that still runs finds its attempt closed and writes nothing; if a later round of its stay has
+//! looked at a credential, it does nothing to that credential any more, and says that it was called off.
 
 #![allow(missing_docs, reason = "the macro adds an undocumented constant beside each activity")]
 
@@ -63,6 +64,35 @@ enum Trouble {
 
 #[activities]
 impl Effects {
+/// A vendor's digits, as they are filed.
+struct Sealed {
+    fingerprint: [u8; 32],
+    sealed: Vec<u8>,
+}
+
+/// What an outcome means for the key's digits.
+struct Pins {
+    /// New ones.
+    made: Option<Sealed>,
+    /// A vendor's digits open every door of the key.
+    whole_key: bool,
+}
+
+/// What came of one try at one effect.
+struct Tried {
+    known: Known,
+    /// Whether it should be tried again in this round: why, and not before.
+    again: Option<(Code, Option<Duration>)>,
+    /// The later round that has looked at the credential.
+    outrun_by: Option<u64>,
+}
+
+impl Tried {
+    fn without_sending(known: Known) -> Self {
+        Self { known, again: None, outrun_by: None }
+    }
+}
+
     /// See [`lock_workflows::activities::VendorActivities`].
     #[activity(definition = lock_workflows::activities::Perform)]
     pub async fn perform(self: Arc<Self>, ctx: ActivityContext, batch: Batch) -> Result<Performed, ActivityError> {
@@ -95,10 +125,13 @@ impl Effects {
         let mut again: Option<(Code, Option<Duration>)> = None;
         for round in rounds {
             match round {
-                Ok((one, None)) => known.push(one),
-                Ok((one, Some(retry))) => {
-                    known.push(one);
-                    again = Some(again.map_or(retry, |(code, after)| (code, after.max(retry.1))));
+        let mut outrun_by: Option<u64> = None;
+                Ok(tried) => {
+                    known.push(tried.known);
+                    outrun_by = outrun_by.max(tried.outrun_by);
+                    if let Some(retry) = tried.again {
+                        again = Some(again.map_or(retry, |(code, after)| (code, after.max(retry.1))));
+                    }
                 }
                 Err(Trouble::Store(error)) => return Err(failure::record(&error)),
                 Err(other) => {
@@ -109,35 +142,34 @@ impl Effects {
         }
         match again {
             Some((code, after)) if !over(ctx, batch) => Err(failure::again(code, after)),
-            _ => Ok(Performed { tenant: batch.id.tenant, known }),
+            _ => Ok(Performed { tenant: batch.id.tenant, known, outrun_by }),
         }
     }
 
-    /// One try at one effect: what is known now, and whether it should be tried again.
-    async fn one(
-        &self,
-        ctx: &ActivityContext,
-        batch: &Batch,
-        effect: &Effect,
-    ) -> Result<(Known, Option<(Code, Option<Duration>)>), Trouble> {
+    /// One try at one effect.
+    async fn one(&self, ctx: &ActivityContext, batch: &Batch, effect: &Effect) -> Result<Tried, Trouble> {
         if ctx.is_cancelled() {
-            return Ok((Known::CalledOff, None));
+            return Ok(Tried::without_sending(Known::CalledOff));
         }
         let (target, attempt) = match self.intend(ctx, batch, effect).await? {
             Ok(intent) => intent,
-            Err(proven) => return Ok((proven, None)),
+            Err(without) => return Ok(without),
         };
-        let round = self.send(batch, effect, &target, attempt).await?;
+        let (Ran { round, made }, whole_key) = self.send(batch, effect, &target, attempt).await?;
         let first = ctx.info().attempt == 1;
         let told = told(effect, &target, &round, first);
         let action = action_name(effect.action);
         metrics::effect(&target.vendor, action, told.kind.name());
-        self.keep(batch, effect, &target, attempt, &told).await?;
-        let retry = match round {
+        let made = match &made {
+            Some(pin) => Some(self.seal(batch, effect, &target, pin).await?),
+            None => None,
+        };
+        self.keep(batch, effect, &target, attempt, &told, Pins { made, whole_key }).await?;
+        let again = match round {
             Round::Again { code, after, .. } => Some((code, after)),
             _ => None,
         };
-        Ok((told.known, retry))
+        Ok(Tried { known: told.known, again, outrun_by: None })
     }
 
     /// Makes the intent durable. `Err` if an earlier run has proven the effect already.
@@ -146,18 +178,25 @@ impl Effects {
         ctx: &ActivityContext,
         batch: &Batch,
         effect: &Effect,
-    ) -> Result<Result<(EffectTarget, AttemptId), Known>, Trouble> {
+    ) -> Result<Result<(EffectTarget, AttemptId), Tried>, Trouble> {
         let now = Timestamp::now();
         let mut tx = self.store.tenant(batch.id.tenant).await?;
-        let target = tx.effect_target(effect.credential, effect.key, effect.door, batch.id.stay, now).await?;
-        if let Some(known) = proven_before(effect.action, &target) {
-            return Ok(Err(known));
+        let (stay, round) = (batch.id.stay, batch.round);
+        let target = tx.effect_target(effect.credential, effect.key, effect.door, stay, round, now).await?;
+        if target.round > round {
+            tracing::warn!(credential = %effect.credential, round, latest = target.round, "a forgotten round was called off");
+            return Ok(Err(Tried { outrun_by: Some(target.round), ..Tried::without_sending(Known::CalledOff) }));
         }
-        // A forgotten twin of an earlier round, whose stay has been ended by another worker since, puts nothing into a lock any more.
+        if let Some(known) = proven_before(effect.action, &target) {
+            // The round stays noted, so that no earlier one undoes what was found.
+            tx.commit().await?;
+            return Ok(Err(Tried::without_sending(known)));
+        }
+        // The record says that the stay is over or suspended: nothing is put into a lock, whatever the workflow wants.
         let making = matches!(effect.action, Action::Issue { .. } | Action::Change { .. });
         if making && !target.stay_open {
             // With a pause, so that a workflow that disagrees with the record does not spin.
-            return Ok(Err(Known::Unconfirmed { code: Code::Unproven }));
+            return Ok(Err(Tried::without_sending(Known::Unconfirmed { code: Code::Unproven })));
         }
         if let Some(open) = target.open_intent {
             let abandoned = Outcome {

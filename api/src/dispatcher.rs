@@ -6,6 +6,7 @@
 
 use crate::{
     accept::undo::undo,
+    clocks,
     engine::{EngineError, Submission, Target},
     failure,
     problem::Problem,
@@ -41,8 +42,14 @@ pub(crate) async fn run(state: AppState) {
             }
         };
         for tenant in tenants {
-            if let Err(problem) = round(&state, tenant.id).await {
-                tracing::warn!(tenant = %tenant.id, code = %problem.code, "the dispatcher could not deliver");
+            if let Err(problem) = clocks::tell(&state, tenant.id, None, Some(AT_ONCE)).await {
+                tracing::warn!(tenant = %tenant.id, code = %problem.code, "stays could not be told of a moved clock");
+            }
+            match round(&state, tenant.id).await {
+                Ok(waiting) => held += waiting,
+                Err(problem) => {
+                    tracing::warn!(tenant = %tenant.id, code = %problem.code, "the dispatcher could not deliver");
+                }
             }
         }
     }
@@ -115,7 +122,10 @@ async fn deliver(state: &AppState, tenant: TenantId, row: &CommandRow) -> Result
 }
 
 async fn target(tx: &mut TenantTx<'_>, tenant: TenantId, row: &CommandRow) -> Result<Target, Problem> {
-    let id = StayRef { tenant, property: row.property, reservation: row.reservation.clone(), stay: row.stay };
+    let stay = tx.stay_by_id(row.stay).await.map_err(failure::store)?;
+    let stay = stay.ok_or_else(|| Problem::internal("the stay of an accepted command is gone"))?;
+    let reservation = row.reservation.clone();
+    let id = StayRef { tenant, property: row.property, reservation, stay: row.stay, reinstates: stay.reinstates };
     if row.command.verb.kind() != lock_domain::command::VerbKind::New {
         return Ok(Target::Existing(id));
     }

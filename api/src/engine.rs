@@ -7,7 +7,7 @@ mod temporal;
 pub use temporal::{Temporal, TemporalSettings};
 
 use async_trait::async_trait;
-use lock_domain::{clock::ClockOffset, command::Command, problem::Code, stay::StayRef, stay::Verdict};
+use lock_domain::{clock::ClockOffset, command::Command, ids::StayId, problem::Code, stay::StayRef, stay::Verdict};
 use lock_workflows::StayStart;
 use std::time::Duration;
 
@@ -51,8 +51,9 @@ pub trait StayEngine: Send + Sync + 'static {
     /// Delivers a command, then waits up to `wait` for its verdict. A command that comes twice has one effect.
     async fn submit(&self, target: Target, command: Command, wait: Duration) -> Result<Submission, EngineError>;
 
-    /// Tells stays that their property's clock was moved. A stay that is over is passed over.
-    async fn move_clock(&self, stays: &[StayRef], offset: ClockOffset) -> Result<(), EngineError>;
+    /// Tells stays that their property's clock was moved, and returns those that have heard it: not those whose workflow is over, or has not
+    /// begun.
+    async fn move_clock(&self, stays: &[StayRef], offset: ClockOffset) -> Result<Vec<StayId>, EngineError>;
 
     /// Whether the engine answers.
     async fn ready(&self) -> Result<(), EngineError>;

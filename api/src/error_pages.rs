@@ -32,6 +32,7 @@ pages! {
     WindowTooFar = "window_too_far",
     StayExists = "stay_exists",
     StayEnded = "stay_ended",
+    StayEnding = "stay_ending",
     StayNotBegun = "stay_not_begun",
     StaySuspended = "stay_suspended",
     StayNotSuspended = "stay_not_suspended",

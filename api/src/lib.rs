@@ -6,6 +6,7 @@
 
 mod accept;
 mod auth;
+mod clocks;
 mod cursor;
 mod dispatcher;
 mod docs;

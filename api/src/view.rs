@@ -41,6 +41,7 @@ pub(crate) fn stay(parts: StayParts<'_>) -> StayBody {
         id: stay.id,
         property: stay.property,
         reservation: stay.reservation.clone(),
+        reinstates: stay.reinstates,
         phase: stay.phase,
         summary: words::phase(stay.phase, stay.cause),
         ended_by: stay.cause,
@@ -100,6 +101,7 @@ pub(crate) fn line(stay: &StayRow) -> StayLine {
         room: stay.room,
         window: stay.window,
         attention: stay.attention_code.filter(|_| stay.needs_attention),
+        reinstates: stay.reinstates,
     }
 }
 

@@ -20,6 +20,35 @@ pub enum Event {
         /// Who asked.
         by: ApiKeyId,
     },
+    /// A command was taken, and waits for a person, because too many stays of the property were to lose their keys at once.
+    CommandHeld {
+        /// What was asked.
+        verb: VerbKind,
+        /// Its operation.
+        operation: CommandId,
+        /// Who asked.
+        by: ApiKeyId,
+        /// So many other stays were to lose their keys early in the same while.
+        others: u32,
+        /// So many may.
+        limit: u32,
+    },
+    /// A person has decided on a command that was held.
+    HoldDecided {
+        /// What was asked.
+        verb: VerbKind,
+        /// Its operation.
+        operation: CommandId,
+        /// It goes to its stay; else it is refused.
+        approved: bool,
+        /// Who decided.
+        by: ApiKeyId,
+    },
+    /// A reservation whose stay is over has another one.
+    StayReinstated {
+        /// The stay that is over.
+        former: StayId,
+    },
     /// A command has its verdict.
     CommandSettled {
         /// What was asked.
@@ -125,6 +154,9 @@ impl Event {
     /// What happened and why, in words. `door` gives a door's name.
     pub fn sentence(&self, door: impl Fn(DoorId) -> String) -> String {
         match self {
+            Self::CommandHeld { .. } => "stay.command_held.v1",
+            Self::HoldDecided { .. } => "stay.hold_decided.v1",
+            Self::StayReinstated { .. } => "stay.reinstated.v1",
             Self::CommandAccepted { verb, .. } => format!("Accepted: {}.", words(*verb)),
             Self::CommandSettled { verb, outcome: Verdict::Done, .. } => format!("Done: {}.", words(*verb)),
             Self::CommandSettled { verb, outcome: Verdict::Overtaken, .. } => {
@@ -143,6 +175,16 @@ impl Event {
             Self::RoomChanged { .. } => "The guest has another room.".to_owned(),
             Self::CredentialLive { door: d, window, adopted: false, .. } => {
                 format!("The key opens {} from {} until {}.", door(*d), window.from, window.until)
+            }
+            Self::CommandHeld { verb, others, limit, .. } => format!(
+                "Held for approval: {}. {others} other stays were to lose their keys early in the same while, and the property lets \
+                 {limit} pass. Every key works as before until somebody approves or rejects it.",
+                words(*verb)
+            ),
+            Self::HoldDecided { verb, approved: true, .. } => format!("Approved: {}.", words(*verb)),
+            Self::HoldDecided { verb, approved: false, .. } => format!("Rejected: {}.", words(*verb)),
+            Self::StayReinstated { former } => {
+                format!("Reinstated: the reservation's stay {former} is over, and this is a new one, with keys of its own.")
             }
             Self::CredentialLive { door: d, window, adopted: true, .. } => format!(
                 "The vendor's answer had got lost; the key was found in the lock of {} and kept, valid from {} until {}.",

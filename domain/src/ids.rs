@@ -170,7 +170,8 @@ impl<'de> Deserialize<'de> for ReservationRef {
     }
 }
 
-/// The workflow id of a stay: a function of the business ids alone (DESIGN §4.1), so that a second start meets the first.
+/// The workflow id of a reservation's first stay: a function of the business ids alone (DESIGN §4.1), so that a second start meets the
+/// first.
 pub fn stay_workflow_id(tenant: TenantId, property: PropertyId, reservation: &ReservationRef) -> String {
     format!("stay/{tenant}/{property}/{reservation}")
 }

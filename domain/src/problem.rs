@@ -54,7 +54,8 @@ codes! {
     WindowTooLong, "window_too_long", 422, "The stay is longer than a year", "Split it, or check the dates.";
     WindowTooFar, "window_too_far", 422, "The stay starts more than two years from now", "Send it later, or check the dates.";
     StayExists, "stay_exists", 409, "The reservation has a live stay already", "Use `duplicate` for more keys, `modify-stay` or `room-move` for changes.";
-    StayEnded, "stay_ended", 409, "The stay is over", "Create a new stay if the guest is still here.";
+    StayEnded, "stay_ended", 409, "The stay is over", "Create a new stay under the same reservation if the guest is still here.";
+    StayEnding, "stay_ending", 409, "The reservation's stay is over, but a lock may still open", "Repeat it once the stay is `ended`; its `still_valid_until` and `keys` say which lock is waited for.";
     StayNotBegun, "stay_not_begun", 409, "No key has been issued yet", "Use `cancel` before arrival; there is nothing to read or check out.";
     StaySuspended, "stay_suspended", 409, "The stay's keys are suspended", "Use `resume` first; a suspension sticks until then.";
     StayNotSuspended, "stay_not_suspended", 409, "The stay's keys are not suspended", "Nothing to resume.";

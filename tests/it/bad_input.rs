@@ -137,7 +137,6 @@ fn new_stays() -> Vec<Case> {
         field("invalid_request", "phone", json!({ "phone": "+351912345678" })),
         field("room_taken", "room", json!({ "reservation": "N1", "room": "103", "from": day(7), "until": day(9) })),
         field("stay_exists", "reservation", json!({ "reservation": "R1" })),
-        field("stay_ended", "reservation", json!({ "reservation": "E1" })),
         field("invalid_field", "reservation", json!({ "reservation": "a b" })),
         field("invalid_field", "reservation", json!({ "reservation": "x".repeat(65) })),
         field("invalid_request", "guests", json!({ "guests": "two" })),

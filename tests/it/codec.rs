@@ -5,6 +5,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::{SignedDuration, Timestamp};
 use lock_api::scope::Scope;
 use lock_sim::ttlock::{FaultKind, FaultOrder};
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use std::time::Duration;
 use temporalio_client::{UntypedWorkflow, WorkflowFetchHistoryOptions};
@@ -162,4 +163,117 @@ async fn failures_in_a_history_tell_nothing() {
     let opened = hotel.pms.post("/codec/decode", json!({ "payloads": encoded })).await.expect(200).body;
     let text = decoded(&opened["payloads"][0]["data"]);
     assert!(text.contains("message"), "{text}");
+}
+
+/// A browser: no API key, but a cookie once it has logged in.
+struct Browser {
+    http: reqwest::Client,
+    cookie: Option<String>,
+}
+
+impl Browser {
+    fn new() -> Self {
+        Self { http: reqwest::Client::new(), cookie: None }
+    }
+
+    /// Logs in, and returns the status and the cookie as it was set.
+    async fn log_in(&mut self, form: &[(&str, &str)]) -> (u16, Option<String>) {
+        let answer = self.http.post(format!("{}/codec/login", shared().api)).form(form).send().await.unwrap();
+        let set = answer.headers().get("set-cookie").map(|value| value.to_str().unwrap().to_owned());
+        self.cookie = set.as_deref().map(|set| set.split(';').next().unwrap().to_owned());
+        (answer.status().as_u16(), set)
+    }
+
+    /// Asks as Temporal's UI does, and returns status, problem code and body.
+    async fn decode(&self, payloads: &Value) -> (u16, String, Value) {
+        let mut request = self.http.post(format!("{}/codec/decode", shared().api)).json(payloads);
+        if let Some(cookie) = &self.cookie {
+            request = request.header("Cookie", cookie);
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        let body: Value = answer.json().await.unwrap();
+        (status, body["code"].as_str().unwrap_or_default().to_owned(), body)
+    }
+}
+
+#[tokio::test]
+async fn a_browser_logs_in_once_and_reads_its_own_tenants_histories() {
+    let hotel = Hotel::open().await;
+    hotel.pms.check_in("R1", "101", 20).await.expect(201);
+    let mut found = Vec::new();
+    payloads(&history(&hotel, "R1").await, "", &mut found);
+    let sealed: Vec<Value> = found
+        .into_iter()
+        .map(|(_, payload)| payload)
+        .filter(|payload| decoded(&payload["metadata"]["encoding"]) == "binary/encrypted")
+        .collect();
+    let asked = json!({ "payloads": sealed });
+    let page = reqwest::get(format!("{}/codec/login", shared().api)).await.unwrap();
+    assert_eq!(page.status().as_u16(), 200);
+    assert!(page.text().await.unwrap().contains("name=api_key"));
+
+    let token = hotel.token(&[Scope::HistoriesRead], None, None).await;
+    let mut browser = Browser::new();
+    assert_eq!(browser.decode(&asked).await.1, "unauthorized");
+    let (status, set) = browser.log_in(&[("api_key", token.expose_secret())]).await;
+    let set = set.expect("a cookie");
+    assert_eq!(status, 200);
+    for attribute in ["Path=/codec", "HttpOnly", "SameSite=Strict", "Max-Age=28800"] {
+        assert!(set.contains(attribute), "{attribute} is not in it");
+    }
+    assert!(!set.contains(token.expose_secret()), "the key itself is not kept");
+    let (status, _, opened) = browser.decode(&asked).await;
+    assert_eq!((status, opened["payloads"].as_array().unwrap().len()), (200, sealed.len()));
+    let texts: String = opened["payloads"].as_array().unwrap().iter().map(|p| decoded(&p["data"])).collect();
+    assert!(texts.contains("\"reservation\":\"R1\""), "{texts}");
+
+    // Another tenant's browser reads nothing of it.
+    let stranger = Hotel::open().await;
+    let mut other = Browser::new();
+    other.log_in(&[("api_key", stranger.token(&[Scope::HistoriesRead], None, None).await.expose_secret())]).await;
+    assert_eq!(other.decode(&asked).await.1, "codec_refused");
+
+    // A cookie that was tampered with, of another tenant, later or of nothing.
+    let good = browser.cookie.clone().unwrap();
+    let (name, value) = good.split_once('=').unwrap();
+    let parts: Vec<&str> = value.split('.').collect();
+    let [tenant, key, end, proof] = parts[..] else { panic!("{}", parts.len()) };
+    let later = (end.parse::<i64>().unwrap() + 1).to_string();
+    let foreign = stranger.tenant.to_string();
+    for forged in [[&foreign[..], key, end, proof], [tenant, key, &later, proof], [tenant, key, end, "00"], [tenant, "x", end, proof]] {
+        browser.cookie = Some(format!("{name}={}", forged.join(".")));
+        let (status, code, _) = browser.decode(&asked).await;
+        assert_eq!((status, &code[..]), (401, "unauthorized"), "{forged:?}");
+    }
+
+    // A key that is revoked takes its cookies with it.
+    browser.cookie = Some(good.clone());
+    assert_eq!(browser.decode(&asked).await.0, 200);
+    let mut tx = hotel.store.tenant(hotel.tenant).await.unwrap();
+    tx.revoke_api_key(key.parse().unwrap(), Timestamp::now()).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(browser.decode(&asked).await.1, "unauthorized");
+}
+
+#[tokio::test]
+async fn a_key_that_may_not_read_histories_gets_no_cookie() {
+    let hotel = Hotel::open().await;
+    let others: Vec<Scope> = Scope::ALL.iter().copied().filter(|scope| *scope != Scope::HistoriesRead).collect();
+    let lacking = hotel.token(&others, None, None).await;
+    let partly = hotel.token(&[Scope::HistoriesRead], Some(vec![hotel.property]), None).await;
+    let expired = Timestamp::now() - SignedDuration::from_secs(1);
+    let expired = hotel.token(&[Scope::HistoriesRead], None, Some(expired)).await;
+    let mut browser = Browser::new();
+    for (key, expected) in [
+        (lacking.expose_secret(), 403),
+        (partly.expose_secret(), 403),
+        (expired.expose_secret(), 401),
+        ("nonsense", 401),
+        ("", 401),
+    ] {
+        let (status, set) = browser.log_in(&[("api_key", key)]).await;
+        assert_eq!((status, set), (expected, None));
+    }
+    assert_eq!(browser.log_in(&[("key", "x")]).await, (400, None));
 }

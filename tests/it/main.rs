@@ -4,18 +4,23 @@
 //! that tests run side by side and can break their vendor as they like. Tests that kill processes have a stack of their own.
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod accepted;
 mod bad_input;
 mod budget;
+mod clocks;
 mod codec;
 mod events;
 mod every_step;
 mod harness;
 mod idempotency;
+mod feed_guard;
+mod forgotten;
 mod kill;
 mod lifecycle;
 mod race;
 mod replay;
 mod seeing;
+mod reinstate;
 mod skipping;
 mod tenancy;
 mod tracing;

@@ -35,6 +35,9 @@ pub struct Batch {
     pub clock: lock_domain::clock::ClockOffset,
     /// After so long the round ends, whatever is known by then.
     pub budget: Duration,
+    /// Which round of the stay's effects this is: greater than that of every earlier batch.
+    #[serde(default)]
+    pub round: u64,
     /// W3C trace context of the command that led here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
@@ -47,6 +50,9 @@ pub struct Performed {
     pub tenant: TenantId,
     /// Of each effect, in the batch's order.
     pub known: Vec<Known>,
+    /// The latest round that has acted on one of the credentials, if the batch was not it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outrun_by: Option<u64>,
 }
 
 /// What the record shall say of a stay from now on.

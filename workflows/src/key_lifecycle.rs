@@ -12,7 +12,7 @@
 
 use crate::{
     QUEUE_STAYS,
-    activities::{Batch, RecordActivities, StaySnapshot, VendorActivities},
+    activities::{Batch, Performed, RecordActivities, StaySnapshot, VendorActivities},
     search, vendor_queue,
 };
 use jiff::Timestamp;
@@ -274,6 +274,7 @@ impl KeyLifecycle {
                 stay_window: s.stay.window,
                 clock: s.stay.clock,
                 budget,
+                round: s.stay.rounds,
                 traceparent: s.traceparent.clone(),
             };
             (batch, vendor_queue(&s.vendor), s.stay.policy.retry_cap_s)
@@ -334,7 +335,18 @@ impl KeyLifecycle {
             }
         };
         let now = Self::now(ctx);
+        let read = match &known {
+            Ok(performed) if urgency == Urgency::Read => {
+                let proven = performed.known.iter().all(|k| matches!(k, Known::Live { .. } | Known::Gone));
+                // Stays that began before `unread` took whatever came for a reading.
+                Some(if proven || ctx.patched("unread") { performed.known.clone() } else { Vec::new() })
+            }
+            _ => None,
+        };
         ctx.state_mut(|s| {
+            if let Ok(Performed { outrun_by: Some(round), .. }) = &known {
+                s.stay.outrun(*round);
+            }
             for (n, effect) in effects.iter().enumerate() {
                 let one = match &known {
                     Ok(performed) => {
@@ -345,8 +357,8 @@ impl KeyLifecycle {
                 };
                 s.stay.record(effect, one, now);
             }
-            if urgency == Urgency::Read && known.is_ok() {
-                s.stay.read_back(now);
+            if let Some(read) = &read {
+                s.stay.read_back(read, now);
             }
         });
         Ok(())

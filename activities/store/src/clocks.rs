@@ -4,8 +4,11 @@ use crate::{StoreError, TenantTx, row::RowExt, time::Ts};
 use jiff::Timestamp;
 use lock_domain::{
     clock::ClockOffset,
-    ids::{PropertyId, ReservationRef, StayId},
+    ids::{PropertyId, StayId},
+    stay::StayRef,
 };
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
 
 impl TenantTx<'_> {
     /// Moves a sandbox property's clock forward to this offset, and returns the offset that holds: the greater of the old and the new.
@@ -28,22 +31,56 @@ impl TenantTx<'_> {
         Ok(ClockOffset::from_millis(row.int("clock_offset_ms")?))
     }
 
-    /// The live stays of a property whose next deadline is at `until` or before.
-    pub async fn stays_due(
+    /// Live stays whose workflow has not been told how far its property's clock is now, and whose next deadline falls due on that clock by
+    /// `by`, real time; also those of which no deadline is known, because something is under way. Those that are due first, at most
+    /// `limit`; of one property if it is named.
+    pub async fn untold(
         &mut self,
-        property: PropertyId,
-        until: Timestamp,
-    ) -> Result<Vec<(StayId, ReservationRef)>, StoreError> {
+        property: Option<PropertyId>,
+        by: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(StayRef, ClockOffset)>, StoreError> {
         let rows = self
             .query(
-                "SELECT stay_id, reservation FROM stays
-                 WHERE tenant_id = $1 AND property_id = $2 AND phase <> 'ended' AND next_deadline <= $3
-                 ORDER BY next_deadline, stay_id",
+                "SELECT s.property_id, s.stay_id, s.reservation, s.reinstates, p.clock_offset_ms
+                 FROM properties p JOIN stays s ON s.tenant_id = $1 AND s.property_id = p.property_id
+                 WHERE p.tenant_id = $1 AND p.clock_offset_ms > 0 AND ($2::uuid IS NULL OR p.property_id = $2)
+                   AND s.phase <> 'ended' AND s.clock_told_ms < p.clock_offset_ms
+                   AND (s.next_deadline IS NULL OR s.next_deadline <= $3 + p.clock_offset_ms * interval '1 millisecond')
+                 ORDER BY s.next_deadline NULLS FIRST, s.stay_id LIMIT $4",
             )
-            .bind(property.as_uuid())
-            .bind(Ts(until))
+            .bind(property.map(|id| id.as_uuid()))
+            .bind(Ts(by))
+            .bind(i64::from(limit))
             .fetch_all(&mut *self.tx)
             .await?;
-        rows.iter().map(|row| Ok((StayId::from_uuid(row.uuid("stay_id")?), row.reservation("reservation")?))).collect()
+        let tenant = self.tenant();
+        let one = |row: &PgRow| {
+            let stay = StayRef {
+                tenant,
+                property: PropertyId::from_uuid(row.uuid("property_id")?),
+                reservation: row.reservation("reservation")?,
+                stay: StayId::from_uuid(row.uuid("stay_id")?),
+                reinstates: row.uuid_opt("reinstates")?.map(StayId::from_uuid),
+            };
+            Ok((stay, ClockOffset::from_millis(row.int("clock_offset_ms")?)))
+        };
+        rows.iter().map(one).collect()
+    }
+
+    /// Notes that these stays' workflows know of this offset.
+    pub async fn clock_told(&mut self, stays: &[StayId], offset: ClockOffset) -> Result<(), StoreError> {
+        let ids: Vec<Uuid> = stays.iter().map(StayId::as_uuid).collect();
+        // In one order for everybody, so that two who tell the same stays can't wait for each other.
+        self.query(
+            "WITH told AS (
+                 SELECT stay_id FROM stays WHERE tenant_id = $1 AND stay_id = ANY($2) ORDER BY stay_id FOR NO KEY UPDATE
+             ) UPDATE stays s SET clock_told_ms = GREATEST(s.clock_told_ms, $3) FROM told WHERE s.tenant_id = $1 AND s.stay_id = told.stay_id",
+        )
+        .bind(ids)
+        .bind(offset.as_millis())
+        .execute(&mut *self.tx)
+        .await?;
+        Ok(())
     }
 }

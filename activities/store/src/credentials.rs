@@ -72,6 +72,8 @@ pub struct EffectTarget {
 }
 
 /// A credential as it is recorded.
+    /// The latest round of the stay's effects that has looked at it: the given one, or a greater one.
+    pub round: u64,
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialRow {
     /// Its id.
@@ -101,7 +103,8 @@ pub struct CredentialRow {
 }
 
 impl TenantTx<'_> {
-    /// Enters the credential as planned if it is new, locks its row until the end of the transaction, and returns what an effect needs.
+    /// Enters the credential as planned if it is new, locks its row until the end of the transaction, notes the `round` unless a later one
+    /// was noted before, and returns what an effect needs.
     /// [`StoreError::NotFound`] if the stay has no such key or its property no such door.
     pub async fn effect_target(
         &mut self,
@@ -111,11 +114,13 @@ impl TenantTx<'_> {
         stay: StayId,
         now: Timestamp,
     ) -> Result<EffectTarget, StoreError> {
-        // The update that changes nothing locks the row and returns its latest version, which a plain SELECT of the same statement
+        let round = i64::try_from(round).map_err(|_| StoreError::Argument("the round's number is too great"))?;
+        // The update locks the row and returns its latest version, which a plain SELECT of the same statement
         // would not see after waiting for another writer.
         let row = self
             .query(
                 "WITH base AS (
+        round: u64,
                      SELECT p.property_id, p.zone, p.clock_offset_ms, p.vendor_config, p.vendor_sealed, p.config_version,
                             d.name AS door_name, d.vendor, d.vendor_lock_id, k.pin_sealed,
                             s.phase NOT IN ('ending', 'ended') AND NOT s.suspended AS stay_open
@@ -125,11 +130,11 @@ impl TenantTx<'_> {
                      JOIN doors d ON d.tenant_id = $1 AND d.property_id = s.property_id AND d.door_id = $4
                      WHERE k.tenant_id = $1 AND k.key_id = $3 AND k.stay_id = $5
                  ), held AS (
-                     INSERT INTO credentials AS c (tenant_id, credential_id, key_id, door_id, stay_id, state, token, updated_at)
-                     SELECT $1, $2, $3, $4, $5, 'planned', $6, $7 FROM base
-                     ON CONFLICT (tenant_id, credential_id) DO UPDATE SET updated_at = c.updated_at
+                     INSERT INTO credentials AS c (tenant_id, credential_id, key_id, door_id, stay_id, state, token, updated_at, round)
+                     SELECT $1, $2, $3, $4, $5, 'planned', $6, $7, $8 FROM base
+                     ON CONFLICT (tenant_id, credential_id) DO UPDATE SET round = GREATEST(c.round, EXCLUDED.round)
                      RETURNING state, vendor_ref, token, requested_from, requested_until, effective_from, effective_until, open_intent,
-                           unresolved_since
+                           unresolved_since, round
                  ) SELECT * FROM base, held",
             )
             .bind(credential.as_uuid())
@@ -145,6 +150,7 @@ impl TenantTx<'_> {
             property: PropertyId::from_uuid(row.uuid("property_id")?),
             zone: row.text("zone")?,
             clock: ClockOffset::from_millis(row.int("clock_offset_ms")?),
+            .bind(round)
             door_name: row.text("door_name")?,
             vendor: row.text("vendor")?,
             vendor_lock_id: row.text("vendor_lock_id")?,
@@ -168,6 +174,7 @@ impl TenantTx<'_> {
         let rows = self
             .query(
                 "SELECT c.credential_id, c.key_id, c.stay_id, c.door_id, d.name AS door_name, c.state, c.requested_from, c.requested_until,
+            round: u64::try_from(row.int("round")?).map_err(|_| StoreError::Corrupt("round"))?,
                         c.effective_from, c.effective_until, c.vendor_ref, c.last_code, c.still_valid_until, c.updated_at
                  FROM credentials c JOIN doors d USING (tenant_id, door_id)
                  WHERE c.tenant_id = $1 AND c.stay_id = $2 ORDER BY d.name, c.key_id",

@@ -7,7 +7,7 @@ use crate::{
 };
 use jiff::Timestamp;
 use lock_domain::{
-    ids::{PropertyId, RoomId, StayId},
+    ids::{PropertyId, ReservationRef, RoomId, StayId},
     stay::StayPhase,
 };
 
@@ -22,6 +22,8 @@ pub struct StayFilter {
     pub arrival_until: Option<Timestamp>,
     /// In this room.
     pub room: Option<RoomId>,
+    /// Of this reservation: the one in house, and those that are over.
+    pub reservation: Option<ReservationRef>,
     /// Only those that a person should look at.
     pub needs_attention: bool,
     /// The last one of the page before.
@@ -37,6 +39,7 @@ impl Default for StayFilter {
             arrival_from: None,
             arrival_until: None,
             room: None,
+            reservation: None,
             needs_attention: false,
             after: None,
             limit: 100,
@@ -57,6 +60,7 @@ impl TenantTx<'_> {
                    AND ($6::uuid IS NULL OR room_id = $6)
                    AND (NOT $7 OR needs_attention)
                    AND ($8::uuid IS NULL OR stay_id > $8)
+                   AND ($10::text IS NULL OR reservation = $10)
                  ORDER BY stay_id LIMIT $9"
             ))
             .bind(property.as_uuid())
@@ -67,6 +71,7 @@ impl TenantTx<'_> {
             .bind(filter.needs_attention)
             .bind(filter.after.map(|stay| stay.as_uuid()))
             .bind(i64::from(filter.limit))
+            .bind(filter.reservation.as_ref().map(ReservationRef::as_str))
             .fetch_all(&mut *self.tx)
             .await?;
         rows.iter().map(stay_row).collect()

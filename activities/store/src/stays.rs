@@ -3,6 +3,7 @@
 use crate::{StoreError, TenantTx, row::RowExt, time::Ts};
 use jiff::Timestamp;
 use lock_domain::{
+    clock::ClockOffset,
     ids::{PropertyId, ReservationRef, RoomId, StayId},
     problem::Code,
     stay::{EndCause, StayPhase},
@@ -27,6 +28,10 @@ pub struct NewStay {
     pub phase: StayPhase,
     /// When it acts by itself, on the property's clock.
     pub next_deadline: Option<Timestamp>,
+    /// The reservation's stay before this one, which is over.
+    pub reinstates: Option<StayId>,
+    /// How far the property's clock was ahead of real time.
+    pub clock: ClockOffset,
     /// When it was accepted, real time.
     pub at: Timestamp,
 }
@@ -79,6 +84,8 @@ pub struct StayRow {
     pub attention_code: Option<Code>,
     /// When it acts by itself, on the property's clock.
     pub next_deadline: Option<Timestamp>,
+    /// The reservation's stay before this one, which is over; `None` for its first.
+    pub reinstates: Option<StayId>,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -89,8 +96,13 @@ pub struct StayRow {
 macro_rules! select_stay {
     ($rest:literal) => {
         concat!(
-            "SELECT stay_id, property_id, reservation, window_from, window_until, room_id, phase, cause, suspended, needs_attention,
-                    attention_code, next_deadline, created_at, updated_at FROM stays WHERE tenant_id = $1 ",
+            "SELECT stay_id, property_id, reservation, window_from, window_until, room_id, phase, cause, suspended,
+                    (needs_attention OR held) AS needs_attention,
+                    COALESCE(attention_code, CASE WHEN held THEN 'held_for_approval' END) AS attention_code,
+                    next_deadline, reinstates, created_at, updated_at
+             FROM stays CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM commands c WHERE c.tenant_id = stays.tenant_id
+                                            AND c.stay_id = stays.stay_id AND c.status = 'held') AS held) h
+             WHERE tenant_id = $1 ",
             $rest
         )
     };
@@ -104,8 +116,8 @@ impl TenantTx<'_> {
         let done = self
             .query(
                 "INSERT INTO stays (tenant_id, stay_id, property_id, reservation, window_from, window_until, room_id, phase,
-                                    next_deadline, created_at, updated_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
+                                    next_deadline, reinstates, clock_told_ms, created_at, updated_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $11, $12, $10, $10)
                  ON CONFLICT (tenant_id, property_id, reservation) WHERE phase <> 'ended' DO NOTHING",
             )
             .bind(new.id.as_uuid())
@@ -117,6 +129,8 @@ impl TenantTx<'_> {
             .bind(new.phase.name())
             .bind(new.next_deadline.map(Ts))
             .bind(Ts(new.at))
+            .bind(new.reinstates.map(|stay| stay.as_uuid()))
+            .bind(new.clock.as_millis())
             .execute(&mut *self.tx)
             .await?;
         if done.rows_affected() == 0 { Err(StoreError::StayExists) } else { Ok(()) }
@@ -199,6 +213,7 @@ pub(crate) fn stay_row(row: &PgRow) -> Result<StayRow, StoreError> {
         needs_attention: row.flag("needs_attention")?,
         attention_code: row.code_opt("attention_code")?,
         next_deadline: row.at_opt("next_deadline")?,
+        reinstates: row.uuid_opt("reinstates")?.map(StayId::from_uuid),
         created_at: row.at("created_at")?,
         updated_at: row.at("updated_at")?,
     })

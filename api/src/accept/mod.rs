@@ -28,7 +28,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use lock_domain::{
     Timestamp,
-    command::{Command, Verb},
+    command::{Command, Verb, VerbKind},
     event::Event,
     ids::{CommandId, ReservationRef},
     problem::Code,
@@ -198,6 +198,10 @@ fn accepted(context: &Context<'_>, id: &StayRef, command: &Command) -> CommandRo
 fn replay(status: u16, body: serde_json::Value) -> Result<Response, Problem> {
     if status >= 400 {
         let problem: Problem = serde_json::from_value(body).map_err(Problem::internal)?;
+    let mut events = vec![guarded.note(context, tx, planned).await?];
+    if let (VerbKind::New, Some(former)) = (command.verb.kind(), id.reinstates) {
+        events.push(Event::StayReinstated { former });
+    }
         return Ok(once::replayed(problem.into_response()));
     }
     let body: StayBody = serde_json::from_value(body).map_err(Problem::internal)?;

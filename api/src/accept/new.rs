@@ -13,7 +13,8 @@ use lock_domain::{
     command::{NewKey, Verb, VerbKind},
     ids::{CommandId, DoorId, KeyId, PropertyId, RoomId, StayId},
     problem::Code,
-    stay::{Stay, StayRef, Wish, allowed},
+    stay::{Stay, StayRef, may_follow},
+    vendor::VendorTraits,
     window::Window,
 };
 use lock_store::{KeyRow, Room, StayRow, StoreError, TenantTx};
@@ -26,21 +27,20 @@ pub(super) async fn plan(context: &Context<'_>, tx: &mut TenantTx<'_>, asked: Ne
     let count = intent::key_count(asked.guests, asked.keys, &property.policy)?;
     intent::chosen_pin(asked.pin.as_ref(), count)?;
     let rooms = rooms(tx, property.id, &asked.room, &asked.additional_rooms).await?;
-    if let Some(other) = tx.stay(property.id, &asked.reservation).await.map_err(failure::store)? {
-        let code = allowed(VerbKind::New, other.phase).err().unwrap_or(Code::StayExists);
-        let detail = match code {
-            Code::StayEnded => format!("the stay {} is over; use another reservation reference", other.reservation),
-            _ => format!("the stay {} is {}", other.reservation, other.phase.name()),
-        };
-        return Err(Problem::field(code, "reservation", detail));
+    let former = tx.stay(property.id, &asked.reservation).await.map_err(failure::store)?;
+    if let Some(other) = &former {
+        let detail = || format!("the stay {} is {}", other.reservation, other.phase.name());
+        may_follow(other.phase).map_err(|code| Problem::field(code, "reservation", detail()))?;
     }
     let id = StayRef {
         tenant: context.ask.key.tenant,
+    let reinstates = former.map(|other| other.id);
         property: property.id,
         reservation: asked.reservation.clone(),
         stay: StayId::from_uuid(Uuid::now_v7()),
     };
     let doors = doors(tx, property.id, &rooms).await?;
+        reinstates,
     let keys: Vec<NewKey> = (0..count).map(|holder| NewKey { id: KeyId::from_uuid(Uuid::now_v7()), holder }).collect();
     let verb = Verb::New { window, room: rooms[0].id, doors, keys: keys.clone() };
     let command = context.command(verb);
@@ -61,6 +61,7 @@ pub(super) async fn plan(context: &Context<'_>, tx: &mut TenantTx<'_>, asked: Ne
         created_at: at,
         updated_at: at,
     };
+        reinstates,
     let new = lock_store::NewStay {
         id: row.id,
         property: row.property,
@@ -72,6 +73,8 @@ pub(super) async fn plan(context: &Context<'_>, tx: &mut TenantTx<'_>, asked: Ne
         at: context.at,
     };
     tx.insert_stay(&new).await.map_err(failure::store)?;
+        reinstates,
+        clock: property.clock,
     claim(tx, property.id, &rooms, id.stay, &[window], command.id).await?;
     let pool = Pool { tenant: id.tenant, property: property.id, digits: property.policy.pin_digits };
     for key in &keys {

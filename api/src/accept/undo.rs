@@ -36,6 +36,8 @@ pub(crate) async fn undo(
         tx.release_pins(key, now).await.map_err(failure::store)?;
     }
     match &command.verb {
+        // One that has begun and ended all the same keeps its end.
+        Verb::New { .. } if stay.phase == StayPhase::Ended => {}
         Verb::New { .. } => tx.record_stay(stay.id, &void(stay, at)).await.map_err(failure::store)?,
         Verb::Reissue { old, key } => tx.keep_key(*old, key.id).await.map_err(failure::store)?,
         Verb::ModifyStay { .. } => tx.narrow_claims(stay.id).await.map_err(failure::store)?,

@@ -94,6 +94,7 @@ async fn planned(
     times: Option<crate::dto::TimesBody>,
     counted: Uuid,
 ) -> Result<Planned, Problem> {
+        reinstates: stay.reinstates,
     let row = accepted(context, &id, &command);
     let body = view::load(tx, context.property, id.stay, Some(&row), times).await?;
     Ok(Planned { target: Target::Existing(id.clone()), id, command, body, times, counted })

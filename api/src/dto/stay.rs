@@ -22,6 +22,9 @@ pub struct StayBody {
     /// The PMS's reference.
     pub reservation: ReservationRef,
     /// Where it stands.
+    /// The reservation's stay before this one, which is over; absent for its first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reinstates: Option<StayId>,
     pub phase: StayPhase,
     /// The phase in words.
     pub summary: String,
@@ -185,6 +188,9 @@ pub struct StayPage {
     pub stays: Vec<StayLine>,
     /// Send it as `cursor` for the next page; absent on the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The reservation's stay before this one, which is over; absent for its first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reinstates: Option<StayId>,
     pub next_cursor: Option<String>,
 }
 

@@ -10,7 +10,7 @@ use futures::{StreamExt, TryStreamExt};
 use lock_domain::{
     clock::ClockOffset,
     command::Command,
-    ids::stay_workflow_id,
+    ids::StayId,
     problem::Code,
     stay::{Stay, StayPhase, StayRef},
 };
@@ -93,7 +93,7 @@ impl Temporal {
             Target::Begin(start) => {
                 let options = WorkflowUpdateWithStartOptions::new(
                     QUEUE_STAYS,
-                    workflow_id(&start.id),
+                    start.id.workflow_id(),
                     WorkflowIdConflictPolicy::UseExisting,
                 )
                 // A stay that is over stays over: a command that is delivered a second time must not begin it again.
@@ -121,7 +121,7 @@ impl Temporal {
                 }
             }
             Target::Existing(stay) => {
-                let handle = client.get_workflow_handle::<KeyLifecycle>(workflow_id(stay));
+                let handle = client.get_workflow_handle::<KeyLifecycle>(stay.workflow_id());
                 let options = WorkflowStartUpdateOptions::builder().update_id(id).build();
                 match handle.start_update(KeyLifecycle::command, command.clone(), options).await {
                     Ok(handle) => Try::Delivered(Box::new(handle)),
@@ -202,10 +202,14 @@ impl StayEngine for Temporal {
         }
     }
 
-    async fn move_clock(&self, stays: &[StayRef], offset: ClockOffset) -> Result<(), EngineError> {
+    async fn move_clock(&self, stays: &[StayRef], offset: ClockOffset) -> Result<Vec<StayId>, EngineError> {
+        if stays.is_empty() {
+            return Ok(Vec::new());
+        }
         let client = self.client().await?;
         let signals: Vec<_> = stays.iter().cloned().map(|stay| signal_clock(client.clone(), stay, offset)).collect();
-        futures::stream::iter(signals).buffer_unordered(AT_ONCE).try_collect().await
+        let told: Vec<Option<StayId>> = futures::stream::iter(signals).buffer_unordered(AT_ONCE).try_collect().await?;
+        Ok(told.into_iter().flatten().collect())
     }
 
     async fn ready(&self) -> Result<(), EngineError> {
@@ -220,18 +224,15 @@ impl StayEngine for Temporal {
     }
 }
 
-async fn signal_clock(client: Client, stay: StayRef, offset: ClockOffset) -> Result<(), EngineError> {
-    let handle = client.get_workflow_handle::<KeyLifecycle>(workflow_id(&stay));
+async fn signal_clock(client: Client, stay: StayRef, offset: ClockOffset) -> Result<Option<StayId>, EngineError> {
+    let handle = client.get_workflow_handle::<KeyLifecycle>(stay.workflow_id());
     let once = format!("clock-{}-{}", stay.stay, offset.as_millis());
     let options = WorkflowSignalOptions::builder().request_id(once).build();
     match handle.signal(KeyLifecycle::clock, offset, options).await {
-        Ok(()) | Err(WorkflowInteractionError::NotFound(_)) => Ok(()),
+        Ok(()) => Ok(Some(stay.stay)),
+        Err(WorkflowInteractionError::NotFound(_)) => Ok(None),
         Err(other) => Err(EngineError::Failed(other.to_string())),
     }
-}
-
-fn workflow_id(stay: &StayRef) -> String {
-    stay_workflow_id(stay.tenant, stay.property, &stay.reservation)
 }
 
 fn attributes(start: &StayStart) -> temporalio_common::search_attributes::SearchAttributes {

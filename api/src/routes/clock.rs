@@ -1,10 +1,11 @@
 //! The test clock of a sandbox property: a whole stay in seconds.
 //!
-//! The simulator is told first; if it does not answer nothing has changed. Then the offset is stored, and stays that are due are woken.
-//! A repeat wakes them again, so that a signal that got lost is made up for.
+//! The simulator is told first; if it does not answer nothing has changed. Then the offset is stored, and stays that are due are told
+//! ([`crate::clocks`]); the others are told before they are.
 
 use crate::{
     auth::{self, Allowed},
+    clocks,
     dto::{ClockBody, ClockMove},
     extract::{Json, Param},
     failure, idempotency,
@@ -23,14 +24,9 @@ use lock_domain::{
     Timestamp,
     clock::{ClockError, ClockOffset},
     event::Event,
-    ids::TenantId,
     problem::Code,
-    stay::StayRef,
 };
 use lock_store::{IdempotencyScope, Property};
-
-/// Stays whose next deadline is so near are woken as well, because their timers run by the clock that was.
-const SOON: SignedDuration = SignedDuration::from_mins(5);
 
 /// Read a property's clock
 #[utoipa::path(
@@ -88,7 +84,7 @@ pub(crate) async fn advance(
     let real = Timestamp::now();
     if let First::No { status, body } = once::begin(&mut tx, scope, &asked.hash, real).await? {
         drop(tx);
-        wake(&state, tenant, &property, property.clock).await?;
+        clocks::tell(&state, tenant, Some(property.id), None).await?;
         return once::replay(status, body);
     }
     let offset = target(asked.value, property.clock, real)?;
@@ -103,7 +99,7 @@ pub(crate) async fn advance(
     let event = Event::ClockAdvanced { now: answer.now };
     tx.append(answer.now, property.id, None, &[event]).await.map_err(failure::store)?;
     tx.commit().await.map_err(failure::store)?;
-    wake(&state, tenant, &property, offset).await?;
+    clocks::tell(&state, tenant, Some(property.id), None).await?;
     Ok(axum::Json(answer).into_response())
 }
 
@@ -120,18 +116,6 @@ fn target(asked: ClockMove, clock: ClockOffset, real: Timestamp) -> Result<Clock
     clock.advanced_to(real, to).map_err(|error| match error {
         ClockError::Backwards | ClockError::TooFar => Problem::field(Code::ClockBackwards, field, error.to_string()),
     })
-}
-
-/// Tells every stay that is due by now, or soon.
-async fn wake(state: &AppState, tenant: TenantId, property: &Property, offset: ClockOffset) -> Result<(), Problem> {
-    let until = offset.now(Timestamp::now()).saturating_add(SOON).unwrap_or(Timestamp::MAX);
-    let mut tx = state.store().tenant(tenant).await.map_err(failure::store)?;
-    let due = tx.stays_due(property.id, until).await.map_err(failure::store)?;
-    drop(tx);
-    let refs = due.into_iter().map(|(stay, reservation)| StayRef { tenant, property: property.id, reservation, stay });
-    let refs: Vec<StayRef> = refs.collect();
-    let moved = state.engine().move_clock(&refs, offset).await;
-    moved.map_err(|error| Problem::unavailable("workflow engine", error))
 }
 
 fn body(property: &Property, offset: ClockOffset, real: Timestamp) -> ClockBody {

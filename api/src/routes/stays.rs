@@ -15,7 +15,7 @@ use crate::{
 use axum::{Json, extract::State};
 use lock_domain::{
     Timestamp,
-    ids::{DoorId, ReservationRef, StayId},
+    ids::{DoorId, IdError, ReservationRef, StayId},
     problem::Code,
     stay::StayPhase,
 };
@@ -43,6 +43,9 @@ pub(crate) struct Filter {
     /// In the room of this id or number.
     #[serde(default)]
     room: Option<String>,
+    /// Of this reservation: also its stays that are over.
+    #[serde(default)]
+    reservation: Option<String>,
     /// Only those that a person should look at.
     #[serde(default)]
     needs_attention: bool,
@@ -86,6 +89,9 @@ pub(crate) async fn list(
         arrival_from: filter.arrival_from,
         arrival_until: filter.arrival_until,
         room,
+        reservation: filter.reservation.as_deref().map(|text| text.parse()).transpose().map_err(|error: IdError| {
+            Problem::field(Code::InvalidField, "reservation", error.to_string())
+        })?,
         needs_attention: filter.needs_attention,
         after,
         limit: limit + 1,
@@ -99,7 +105,8 @@ pub(crate) async fn list(
 
 /// Read a stay
 ///
-/// With its keys and their presence in each lock: what was asked for, what the lock keeps, why, and until when.
+/// With its keys and their presence in each lock: what was asked for, what the lock keeps, why, and until when. Of a reservation that was
+/// reinstated it is the latest stay; an earlier one is shown by its own id, which `GET …/stays?reservation=` lists.
 #[utoipa::path(
     get, path = "/v1/properties/{property}/stays/{reservation}", tag = "Stays",
     params(
@@ -166,12 +173,16 @@ pub(crate) async fn timeline(
     Ok(Json(Timeline { reservation: stay.reservation.clone(), lines: lines.collect(), next_cursor }))
 }
 
-/// A stay of a path.
+/// A stay of a path: a reservation's latest, or the one of this id.
 pub(crate) async fn find(
     tx: &mut TenantTx<'_>,
     property: &lock_store::Property,
     name: &str,
 ) -> Result<StayRow, Problem> {
-    let found = tx.stay(property.id, &reservation(name)?).await.map_err(failure::store)?;
+    let mut found = tx.stay(property.id, &reservation(name)?).await.map_err(failure::store)?;
+    if let (None, Ok(id)) = (&found, name.parse::<StayId>()) {
+        let by_id = tx.stay_by_id(id).await.map_err(failure::store)?;
+        found = by_id.filter(|stay| stay.property == property.id);
+    }
     found.ok_or_else(|| Problem::new(Code::StayNotFound, "the property has no stay under this reservation"))
 }

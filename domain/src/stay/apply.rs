@@ -19,6 +19,15 @@ pub fn allowed(verb: VerbKind, phase: StayPhase) -> Result<(), Code> {
     }
 }
 
+/// Whether a reservation may have another stay, by the phase of its latest one; else the reason.
+pub fn may_follow(latest: StayPhase) -> Result<(), Code> {
+    match latest {
+        StayPhase::Ended => Ok(()),
+        StayPhase::Ending => Err(Code::StayEnding),
+        _ => Err(Code::StayExists),
+    }
+}
+
 impl Stay {
     /// Whether a command would be accepted. Changes nothing, so a workflow may ask it in an update validator, which writes no history.
     /// A command that was accepted before is accepted again.

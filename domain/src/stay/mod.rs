@@ -26,7 +26,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-pub use apply::allowed;
+pub use apply::{allowed, may_follow};
 pub use plan::{Action, Effect, Next, Urgency};
 pub use record::Known;
 
@@ -118,6 +118,18 @@ pub struct StayRef {
     pub reservation: ReservationRef,
     /// Our id.
     pub stay: StayId,
+    /// The stay that the reservation had before, which is over; `None` for its first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reinstates: Option<StayId>,
+}
+
+impl StayRef {
+    /// The id of its workflow. A later stay of a reservation has one of its own, so that nothing that was meant for a stay that is over can
+    /// reach it, or begin it again.
+    pub fn workflow_id(&self) -> String {
+        let first = stay_workflow_id(self.tenant, self.property, &self.reservation);
+        self.reinstates.map_or_else(|| first.clone(), |_| format!("{first}/{}", self.stay))
+    }
 }
 
 /// Whether a key is wanted.
@@ -224,6 +236,9 @@ pub struct Stay {
     /// Keys that are gone for good, and that the record does not know to be.
     #[serde(default)]
     pub retired: Vec<KeyId>,
+    /// So many rounds of effects were sent. A round's number goes with its effects, so that a forgotten one can be told from the latest.
+    #[serde(default)]
+    pub rounds: u64,
 }
 
 impl Stay {
@@ -251,6 +266,7 @@ impl Stay {
             settled: Vec::new(),
             unreported: Vec::new(),
             retired: Vec::new(),
+            rounds: 0,
         };
         stay.add_keys(keys);
         Ok(stay)
@@ -274,6 +290,7 @@ impl Stay {
             settled: Vec::new(),
             unreported: Vec::new(),
             retired: Vec::new(),
+            rounds: 0,
         }
     }
 

@@ -30,8 +30,9 @@ pub enum Known {
 }
 
 impl Stay {
-    /// Marks effects as sent, before they are.
+    /// Marks effects as sent, before they are: another round.
     pub fn sent(&mut self, effects: &[Effect]) {
+        self.rounds += 1;
         for effect in effects {
             let by = match effect.action {
                 Action::Issue { .. } => M::IssueSent,
@@ -105,8 +106,25 @@ impl Stay {
         }
     }
 
-    /// The locks have been read back.
-    pub fn read_back(&mut self, now: Timestamp) {
+    /// A round of this number has acted already: the next one gets a greater number. It happens after an operator has reset the workflow.
+    pub fn outrun(&mut self, round: u64) {
+        self.rounds = self.rounds.max(round);
+    }
+
+    /// A round of reading is over, which brought this to light. What could not be read fails those who asked; a round that was called off
+    /// is made up for by another one.
+    pub fn read_back(&mut self, known: &[Known], now: Timestamp) {
+        if known.contains(&Known::CalledOff) {
+            return;
+        }
+        let unread = known.iter().find_map(|one| match one {
+            Known::Unconfirmed { code } | Known::Refused { code } => Some(*code),
+            Known::Live { .. } | Known::Gone | Known::CalledOff => None,
+        });
+        if let Some(code) = unread {
+            let asked: Vec<CommandId> = self.open.iter().filter(|c| c.verb == VerbKind::Read).map(|c| c.id).collect();
+            asked.into_iter().for_each(|id| self.settle_one(id, Verdict::Failed(code)));
+        }
         self.reading = false;
         self.tick(now);
     }

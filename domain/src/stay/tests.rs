@@ -41,6 +41,7 @@ fn stay_from(from: &str) -> Stay {
         property: PropertyId::from_uuid(Uuid::from_u128(2)),
         reservation: "R1".parse().unwrap(),
         stay: StayId::from_uuid(Uuid::from_u128(3)),
+        reinstates: None,
     };
     let verb = Verb::New {
         window: window(from, "2026-11-26T11:00:00Z"),
@@ -62,6 +63,7 @@ fn obey(stay: &mut Stay, now: Timestamp) -> Vec<(Urgency, DoorId)> {
             return done;
         };
         stay.sent(&effects);
+        let mut told = Vec::new();
         for effect in &effects {
             let known = match effect.action {
                 Action::Issue { window } | Action::Change { window } | Action::Read { window } => {
@@ -70,10 +72,11 @@ fn obey(stay: &mut Stay, now: Timestamp) -> Vec<(Urgency, DoorId)> {
                 Action::Revoke => Known::Gone,
             };
             stay.record(effect, known, now);
+            told.push(known);
             done.push((urgency, effect.door));
         }
         if urgency == Urgency::Read {
-            stay.read_back(now);
+            stay.read_back(&told, now);
         }
     }
     panic!("no end in sight: {:?}", stay.next(now));
@@ -260,6 +263,68 @@ fn an_offline_door_does_not_hold_back_the_revoke_at_another() {
 }
 
 #[test]
+fn what_was_not_read_is_not_said_to_be() {
+    let mut stay = stay();
+    obey(&mut stay, now());
+    let read = |stay: &mut Stay, n: u128, known: Known| {
+        stay.apply(&command(n, Verb::Read), now()).unwrap();
+        let Next::Act(Urgency::Read, effects) = stay.next(now()) else { panic!("{:?}", stay.next(now())) };
+        stay.sent(&effects);
+        effects.iter().for_each(|e| stay.record(e, known, now()));
+        stay.read_back(&vec![known; effects.len()], now());
+        stay.verdict(command(n, Verb::Read).id)
+    };
+    assert_eq!(read(&mut stay, 2, Known::CalledOff), None);
+    // Called off is not done: it is read again, and then it is.
+    assert_eq!(obey(&mut stay, now()), [(Urgency::Read, door(101)), (Urgency::Read, door(1))]);
+    assert_eq!(stay.verdict(command(2, Verb::Read).id), Some(Verdict::Done));
+    let away = Code::VendorUnreachable;
+    assert_eq!(read(&mut stay, 3, Known::Unconfirmed { code: away }), Some(Verdict::Failed(away)));
+    assert_eq!((stay.phase(now()), stay.open.len()), (StayPhase::Active, 0));
+}
+
+#[test]
+fn each_stay_of_a_reservation_has_a_workflow_of_its_own() {
+    let first = stay().id;
+    let again =
+        |n| StayRef { stay: StayId::from_uuid(Uuid::from_u128(n)), reinstates: Some(first.stay), ..first.clone() };
+    let ids: std::collections::BTreeSet<String> = [&first, &again(4), &again(5)].map(StayRef::workflow_id).into();
+    assert_eq!(ids.len(), 3, "{ids:?}");
+    assert!(ids.iter().all(|id| id.starts_with(&first.workflow_id())));
+    // Payloads of first stays are as they were.
+    assert!(!serde_json::to_string(&first).unwrap().contains("reinstates"));
+}
+
+#[test]
+fn a_reservation_gets_another_stay_once_no_lock_opens() {
+    for phase in StayPhase::ALL {
+        let expected = match phase {
+            StayPhase::Ended => Ok(()),
+            StayPhase::Ending => Err(Code::StayEnding),
+            _ => Err(Code::StayExists),
+        };
+        assert_eq!(may_follow(phase), expected);
+    }
+}
+
+#[test]
+fn rounds_are_counted_across_everything() {
+    let mut stay = stay();
+    obey(&mut stay, now());
+    let issued = stay.rounds;
+    stay.apply(&command(2, Verb::Suspend), now()).unwrap();
+    obey(&mut stay, now());
+    assert!(issued > 0 && stay.rounds > issued);
+    // A state from before rounds were counted goes on with the first.
+    let mut old = serde_json::to_value(&stay).unwrap();
+    old.as_object_mut().unwrap().remove("rounds");
+    assert_eq!(serde_json::from_value::<Stay>(old).unwrap().rounds, 0);
+    stay.outrun(40);
+    stay.outrun(7);
+    assert_eq!(stay.rounds, 40);
+}
+
+#[test]
 fn the_table_is_complete_and_endings_are_final() {
     for verb in VerbKind::ALL {
         assert!(allowed(verb, StayPhase::Ended).is_err() && allowed(verb, StayPhase::Ending).is_err());
@@ -327,6 +392,7 @@ proptest! {
                     stay.tick(when);
                     let Next::Act(urgency, effects) = stay.next(when) else { continue };
                     stay.sent(&effects);
+                    let mut told = Vec::new();
                     for effect in &effects {
                         let known = match (kind, effect.action) {
                             (0, _) => Known::Unconfirmed { code: Code::Unproven },
@@ -336,8 +402,9 @@ proptest! {
                             (_, Action::Issue { window } | Action::Change { window } | Action::Read { window }) => Known::Live { window },
                         };
                         stay.record(effect, known, when);
+                        told.push(known);
                     }
-                    if urgency == Urgency::Read { stay.read_back(when); }
+                    if urgency == Urgency::Read { stay.read_back(&told, when); }
                 }
             }
         }

@@ -24,6 +24,8 @@ pub enum Mode {
     Repeat,
     /// Its worker dies in the middle of it: nothing is heard of it any more, and what it sent may still arrive.
     Crash,
+    /// Its worker hangs before it has done anything, and goes on when the test lets it go ([`let_go`]), long after another has done the work.
+    Late,
 }
 
 impl Mode {
@@ -35,6 +37,8 @@ struct State {
     seen: Vec<String>,
     plan: Option<(usize, Mode)>,
     hit: bool,
+    /// Whether the late one may go on, and has run.
+    late: (bool, bool),
 }
 
 static STATES: Mutex<BTreeMap<TenantId, State>> = Mutex::new(BTreeMap::new());
@@ -53,6 +57,16 @@ pub fn seen(tenant: TenantId) -> (Vec<String>, bool) {
     states().get(&tenant).map(|s| (s.seen.clone(), s.hit)).unwrap_or_default()
 }
 
+/// Lets the tenant's late activity go on.
+pub fn let_go(tenant: TenantId) {
+    states().entry(tenant).or_default().late.0 = true;
+}
+
+/// Whether it has run to its end since.
+pub fn let_go_done(tenant: TenantId) -> bool {
+    states().get(&tenant).is_some_and(|state| state.late.1)
+}
+
 /// The interceptor.
 pub struct Faults;
 
@@ -62,7 +76,7 @@ impl ActivityInboundInterceptor for Faults {
         input: ExecuteActivityInput,
         next: Next<'a, ExecuteActivityInput, ExecuteActivityOutput<'a>>,
     ) -> ExecuteActivityOutput<'a> {
-        let mode = note(&input);
+        let (tenant, mode) = (tenant(&input), note(&input));
         Box::pin(async move {
             let lost = || ActivityError::application(ApplicationFailure::new("the harness says so"));
             match mode {
@@ -71,6 +85,15 @@ impl ActivityInboundInterceptor for Faults {
                 Some(Mode::Repeat) => {
                     let _ = next.run(input).await;
                     Err(lost())
+                }
+                Some(Mode::Late) => {
+                    let tenant = tenant.expect("it was planned for a tenant");
+                    while !states().get(&tenant).is_some_and(|state| state.late.0) {
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                    }
+                    let done = next.run(input).await;
+                    states().entry(tenant).or_default().late.1 = true;
+                    done
                 }
                 Some(Mode::Crash) => {
                     // Cut where it happens to be; then silence, until the server has given it to another worker.
@@ -83,15 +106,24 @@ impl ActivityInboundInterceptor for Faults {
     }
 }
 
+fn tenant(input: &ExecuteActivityInput) -> Option<TenantId> {
+    input.activity_info().workflow_id.as_deref()?.split('/').nth(1)?.parse().ok()
+}
+
 fn note(input: &ExecuteActivityInput) -> Option<Mode> {
     let info = input.activity_info();
-    let tenant = info.workflow_id.as_deref()?.split('/').nth(1)?.parse().ok()?;
+    let tenant = tenant(input)?;
     let mut states = states();
     let state = states.entry(tenant).or_default();
     state.seen.push(info.activity_type.clone());
     let (nth, mode) = state.plan?;
     // A local activity lives and dies with its workflow task; killing whole workers is tested with processes.
-    let fits = nth == state.seen.len() && !(mode == Mode::Crash && info.is_local);
+    let place = match mode {
+        // Of effects alone, so that a test need not know what is recorded between them.
+        Mode::Late => state.seen.iter().filter(|name| *name == "perform").count(),
+        _ => state.seen.len(),
+    };
+    let fits = nth == place && !(matches!(mode, Mode::Crash | Mode::Late) && info.is_local);
     state.hit |= fits;
     fits.then_some(mode)
 }

@@ -1,5 +1,6 @@
 //! How a test here reads: `let hotel = Hotel::open().await;`, then requests as a PMS would send them, then what the locks say.
 
+pub mod api;
 mod client;
 pub mod faults;
 mod hotel;

@@ -35,7 +35,7 @@ async fn a_life() {
     let issue = Action::Issue { window: window(0, 24) };
 
     let mut tx = world.tx().await;
-    let target = tx.effect_target(credential, key, door, stay, noon()).await.unwrap();
+    let target = tx.effect_target(credential, key, door, stay, 1, noon()).await.unwrap();
     assert_eq!((target.state, target.open_intent), (CredentialState::Planned, None));
     assert_eq!((target.vendor_lock_id.as_str(), target.door_name.as_str()), ("1000", "Room 101"));
     assert_eq!((target.pin_sealed.as_slice(), target.token), (b"sealed".as_slice(), credential.vendor_token()));
@@ -44,7 +44,7 @@ async fn a_life() {
 
     // Whoever comes after a crash finds the open attempt, and can't begin another.
     let mut tx = world.tx().await;
-    let target = tx.effect_target(credential, key, door, stay, noon()).await.unwrap();
+    let target = tx.effect_target(credential, key, door, stay, 1, noon()).await.unwrap();
     let open = target.open_intent.unwrap();
     assert_eq!((open.id, open.action, open.no, open.at), (attempt, issue, 1, noon()));
     assert_eq!(target.state, CredentialState::Issuing);
@@ -96,7 +96,7 @@ async fn strangers_are_not_found() {
     let key = world.key(stay).await;
     let mut tx = world.tx().await;
     for (door, stay) in [(other.doors[0], stay), (world.doors[0], fresh!(StayId))] {
-        let target = tx.effect_target(CredentialId::of(key, door), key, door, stay, noon()).await;
+        let target = tx.effect_target(CredentialId::of(key, door), key, door, stay, 1, noon()).await;
         assert!(matches!(target, Err(StoreError::NotFound(_))));
     }
     let intent = tx.record_intent(fresh!(CredentialId), &Action::Revoke, CredentialState::Revoking, 1, noon()).await;
@@ -115,7 +115,7 @@ async fn of_many_workers_with_one_effect_one_sends() {
             let world = world.clone();
             tokio::spawn(async move {
                 let mut tx = world.tx().await;
-                let target = tx.effect_target(credential, key, door, stay, noon()).await.unwrap();
+                let target = tx.effect_target(credential, key, door, stay, 1, noon()).await.unwrap();
                 if target.open_intent.is_some() {
                     return 0;
                 }
@@ -131,4 +131,19 @@ async fn of_many_workers_with_one_effect_one_sends() {
         sent += worker.await.unwrap();
     }
     assert_eq!(sent, 1);
+}
+
+#[tokio::test]
+async fn the_latest_round_that_looked_at_a_credential_is_noted() {
+    let db = TestDb::new().await;
+    let world = World::new(&db).await;
+    let stay = world.stay("R-1").await;
+    let (key, door) = (world.key(stay).await, world.doors[0]);
+    // What each round finds: itself, or a later one that it must give way to.
+    for (round, found) in [(5, 5), (5, 5), (4, 5), (9, 9), (5, 9)] {
+        let mut tx = world.tx().await;
+        let target = tx.effect_target(CredentialId::of(key, door), key, door, stay, round, noon()).await.unwrap();
+        assert_eq!(target.round, found);
+        tx.commit().await.unwrap();
+    }
 }

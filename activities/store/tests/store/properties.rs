@@ -2,7 +2,7 @@
 
 use crate::{
     cluster::TestDb,
-    world::{World, fresh, noon, reservation, window},
+    world::{World, fresh, window},
 };
 use lock_domain::{clock::ClockOffset, ids::*, policy::StayPolicy};
 use lock_store::{NewProperty, Room, StoreError};
@@ -39,9 +39,19 @@ async fn a_clock_moves_forward_and_only_in_a_sandbox() {
     assert_eq!(tx.advance_clock(world.property, hour).await.unwrap(), hour);
     assert_eq!(tx.advance_clock(world.property, ClockOffset::REAL).await.unwrap(), hour);
     assert_eq!(tx.property(world.property).await.unwrap().unwrap().clock, hour);
-    assert_eq!(tx.stays_due(world.property, noon()).await.unwrap(), []);
-    let due = tx.stays_due(world.property, window(0, 24).until).await.unwrap();
-    assert_eq!(due, [(stay, reservation("R-1"))]);
+    // It has to be told once its deadline is due on the property's clock, and once.
+    assert_eq!(tx.untold(None, window(0, 22).until, 10).await.unwrap(), []);
+    let due = tx.untold(Some(world.property), window(0, 23).until, 10).await.unwrap();
+    assert_eq!(due.iter().map(|(id, offset)| (id.stay, *offset)).collect::<Vec<_>>(), [(stay, hour)]);
+    tx.clock_told(&[stay], hour).await.unwrap();
+    assert_eq!(tx.untold(None, window(0, 23).until, 10).await.unwrap(), []);
+    let later = ClockOffset::from_millis(7_200_000);
+    tx.advance_clock(world.property, later).await.unwrap();
+    assert_eq!(tx.untold(None, window(0, 23).until, 10).await.unwrap().len(), 1);
+    tx.clock_told(&[stay], later).await.unwrap();
+    // An older reading that arrives late does not count.
+    tx.clock_told(&[stay], hour).await.unwrap();
+    assert_eq!(tx.untold(None, window(0, 23).until, 10).await.unwrap(), []);
 
     let policy = StayPolicy { pin_digits: 8, ..StayPolicy::default() };
     tx.set_policy(world.property, &policy).await.unwrap();

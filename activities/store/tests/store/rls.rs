@@ -33,7 +33,7 @@ pub(crate) async fn fill_for(world: &World) {
     tx.idempotency_begin(scope, &[1; 32], noon()).await.unwrap();
     let door = world.doors[0];
     let credential = CredentialId::of(key, door);
-    tx.effect_target(credential, key, door, stay, noon()).await.unwrap();
+    tx.effect_target(credential, key, door, stay, 1, noon()).await.unwrap();
     let action = Action::Issue { window: window(0, 24) };
     tx.record_intent(credential, &action, CredentialState::Issuing, 1, noon()).await.unwrap();
     tx.insert_wrapped_key("pins", 1, b"wrapped", noon()).await.unwrap();

@@ -60,7 +60,7 @@ async fn effect(world: &World, stay: StayId, key: KeyId, count: &AtomicUsize) ->
     let before = count.swap(0, Ordering::SeqCst);
     assert!(before < 1000);
     let mut tx = world.tx().await;
-    tx.effect_target(credential, key, door, stay, noon()).await.unwrap();
+    tx.effect_target(credential, key, door, stay, 1, noon()).await.unwrap();
     let issue = Action::Issue { window: window(0, 24) };
     let attempt = tx.record_intent(credential, &issue, CredentialState::Issuing, 1, noon()).await.unwrap();
     tx.commit().await.unwrap();

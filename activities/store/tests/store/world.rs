@@ -122,6 +122,8 @@ impl World {
             phase: StayPhase::Issuing,
             next_deadline: Some(window(0, 24).until),
             at: noon(),
+            reinstates: None,
+            clock: ClockOffset::REAL,
         }
     }
 
