@@ -1,24 +1,25 @@
-//! Drawing PINs: random, never weak, free on every door of the property.
+//! Allotting PINs: drawn, chosen or a phone number's; never weak, and free on every door of the property.
 //!
 //! A PIN is in the clear only between the draw and its sealing, in memory that is wiped. The record knows its fingerprint and its sealed
 //! form. [`warm`] is called before a transaction begins, so that a key-management service that has to be asked holds no row lock.
 
-use crate::{dto::ChosenPin, failure, problem::Problem, state::AppState};
+use crate::{failure, intent::PinPlan, problem::Problem, state::AppState};
 use lock_domain::{
     Timestamp,
     command::NewKey,
     ids::{KeyId, PropertyId, StayId, TenantId},
-    pin,
+    pin::{self, FINGERPRINT_LABEL, PinOrigin, PinSource},
     problem::Code,
+    stay::Wish,
 };
 use lock_kms::Place;
-use lock_store::{NewKeyRow, PinReservation, TenantTx};
+use lock_store::{KeyRow, NewKeyRow, PinReservation, TenantTx};
 use secrecy::{ExposeSecret, SecretString};
 
 /// So often a taken PIN is drawn again before the property counts as full.
 const DRAWS: u32 = 64;
-/// What fingerprints of PINs are labelled with; the property is part of the value.
-const LABEL: &str = "pin";
+/// What hashes of requests that hold a secret are labelled with.
+const REQUEST_LABEL: &str = "request";
 
 /// Where a key's PIN stands in the record.
 pub fn place(key: KeyId) -> Place {
@@ -28,18 +29,14 @@ pub fn place(key: KeyId) -> Place {
 /// Fetches the tenant's data keys if they are not in memory.
 pub(crate) async fn warm(state: &AppState, tenant: TenantId) -> Result<(), Problem> {
     let nobody = place(KeyId::from_uuid(uuid::Uuid::nil()));
-    state.keys().fingerprint(tenant, LABEL, &[]).await.map_err(failure::seal)?;
+    state.keys().fingerprint(tenant, FINGERPRINT_LABEL, &[]).await.map_err(failure::seal)?;
     state.keys().seal(tenant, &nobody, &[]).await.map_err(failure::seal)?;
     Ok(())
 }
 
-/// A PIN for a key, sealed, that may turn out to be taken.
-pub(crate) struct Drawn {
-    /// The key.
-    pub(crate) key: NewKey,
-    fingerprint: [u8; 32],
-    sealed: Vec<u8>,
-    chosen: bool,
+/// The hash of a request that holds a PIN or a phone number, keyed: digits are few, so that anybody who reads a plain hash can try them all.
+pub(crate) async fn request_hash(state: &AppState, tenant: TenantId, hash: &[u8; 32]) -> Result<[u8; 32], Problem> {
+    state.keys().fingerprint(tenant, REQUEST_LABEL, hash).await.map_err(failure::seal)
 }
 
 /// Whose PINs, and how long they are.
@@ -50,64 +47,116 @@ pub(crate) struct Pool {
     pub(crate) digits: u8,
 }
 
-impl Pool {
-    /// A PIN for a key: the chosen one, or a random one.
-    pub(crate) async fn draw(
-        self,
-        state: &AppState,
-        key: NewKey,
-        chosen: Option<&ChosenPin>,
-    ) -> Result<Drawn, Problem> {
-        let pin = chosen.map_or_else(|| random(self.digits), |ChosenPin(pin)| pin.clone());
-        // The property is hashed along, so that fingerprints tell nothing across properties.
-        let named = SecretString::from(format!("{}/{}", self.property, pin.expose_secret()));
-        let keys = state.keys();
-        let fingerprint = keys.fingerprint(self.tenant, LABEL, named.expose_secret().as_bytes()).await;
-        let sealed = keys.seal(self.tenant, &place(key.id), pin.expose_secret().as_bytes()).await;
-        Ok(Drawn {
-            key,
-            fingerprint: fingerprint.map_err(failure::seal)?,
-            sealed: sealed.map_err(failure::seal)?,
-            chosen: chosen.is_some(),
-        })
-    }
+/// For which key of which stay.
+#[derive(Clone, Copy)]
+pub(crate) struct Holder {
+    pub(crate) stay: StayId,
+    pub(crate) key: NewKey,
+    /// The property's present.
+    pub(crate) now: Timestamp,
+    /// Real time.
+    pub(crate) at: Timestamp,
+}
 
-    /// Enters a key with its PIN; draws again while the PIN is taken. `now` is the property's present, `at` real time.
-    pub(crate) async fn enter(
+impl Pool {
+    /// Enters a key with the digits that its plan leads to.
+    pub(crate) async fn allot(
         self,
         state: &AppState,
         tx: &mut TenantTx<'_>,
-        stay: StayId,
-        mut drawn: Drawn,
-        (now, at): (Timestamp, Timestamp),
-    ) -> Result<(), Problem> {
+        holder: Holder,
+        plan: PinPlan,
+    ) -> Result<KeyRow, Problem> {
+        let (offers, drawn) = match plan {
+            PinPlan::Draw(why) => (Vec::new(), Some(why)),
+            PinPlan::Chosen(pin) => (vec![(PinOrigin::Chosen, pin)], None),
+            PinPlan::Phone(groups) => {
+                let origin = |last| if last { PinOrigin::PhoneLast } else { PinOrigin::PhoneOther };
+                (groups.into_iter().map(|(last, pin)| (origin(last), pin)).collect(), Some(PinOrigin::PhoneUnfit))
+            }
+            PinPlan::Vendor { one_time } => return later(tx, holder, one_time).await,
+        };
+        for (origin, pin) in offers {
+            if let Some(row) = self.offer(state, tx, holder, origin, &pin).await? {
+                return Ok(row);
+            }
+        }
+        let taken = || Problem::field(Code::PinTaken, "pin", "the PIN is in use at this property, or was lately");
+        let origin = drawn.ok_or_else(taken)?;
         for _ in 0..DRAWS {
-            let reserved = tx.reserve_pin(self.property, drawn.key.id, &drawn.fingerprint, now).await;
-            match reserved.map_err(failure::store)? {
-                PinReservation::Reserved => {
-                    let row = NewKeyRow {
-                        id: drawn.key.id,
-                        stay,
-                        holder: drawn.key.holder,
-                        pin_fingerprint: &drawn.fingerprint,
-                        pin_sealed: &drawn.sealed,
-                        at,
-                    };
-                    return tx.insert_key(row).await.map_err(failure::store);
-                }
-                PinReservation::Taken if drawn.chosen => {
-                    return Err(Problem::field(
-                        Code::PinTaken,
-                        "pin",
-                        "the PIN is in use at this property, or was lately",
-                    ));
-                }
-                PinReservation::Taken => drawn = self.draw(state, drawn.key, None).await?,
+            if let Some(row) = self.offer(state, tx, holder, origin, &random(self.digits)).await? {
+                return Ok(row);
             }
         }
         let detail = format!("no free {}-digit PIN after {DRAWS} draws", self.digits);
         Err(Problem::new(Code::PinsExhausted, detail))
     }
+
+    /// Enters a key with these digits, unless they are taken.
+    async fn offer(
+        self,
+        state: &AppState,
+        tx: &mut TenantTx<'_>,
+        holder: Holder,
+        origin: PinOrigin,
+        pin: &SecretString,
+    ) -> Result<Option<KeyRow>, Problem> {
+        let keys = state.keys();
+        let named = SecretString::from(pin::fingerprinted(self.property, pin.expose_secret()));
+        let fingerprint = keys.fingerprint(self.tenant, FINGERPRINT_LABEL, named.expose_secret().as_bytes()).await;
+        let fingerprint = fingerprint.map_err(failure::seal)?;
+        let id = holder.key.id;
+        let reserved = tx.reserve_pin(self.property, id, &fingerprint, holder.now).await.map_err(failure::store)?;
+        if reserved == PinReservation::Taken {
+            return Ok(None);
+        }
+        let sealed = keys.seal(self.tenant, &place(id), pin.expose_secret().as_bytes()).await.map_err(failure::seal)?;
+        let new = NewKeyRow {
+            pin_fingerprint: Some(&fingerprint),
+            pin_sealed: Some(&sealed),
+            pin_source: PinSource::Ours,
+            pin_origin: origin,
+            ..blank(holder)
+        };
+        enter(tx, new).await.map(Some)
+    }
+}
+
+/// Enters a key whose digits the vendor makes up.
+async fn later(tx: &mut TenantTx<'_>, holder: Holder, one_time: bool) -> Result<KeyRow, Problem> {
+    enter(tx, NewKeyRow { one_time, ..blank(holder) }).await
+}
+
+fn blank(holder: Holder) -> NewKeyRow<'static> {
+    NewKeyRow {
+        id: holder.key.id,
+        stay: holder.stay,
+        holder: holder.key.holder,
+        pin_fingerprint: None,
+        pin_sealed: None,
+        pin_source: PinSource::Vendor,
+        pin_origin: PinOrigin::Vendor,
+        one_time: false,
+        at: holder.at,
+    }
+}
+
+async fn enter(tx: &mut TenantTx<'_>, new: NewKeyRow<'_>) -> Result<KeyRow, Problem> {
+    tx.insert_key(new).await.map_err(failure::store)?;
+    Ok(KeyRow {
+        id: new.id,
+        stay: new.stay,
+        holder: new.holder,
+        wish: Wish::Wanted,
+        superseded_by: None,
+        pin_source: new.pin_source,
+        pin_origin: new.pin_origin,
+        pin_known: new.pin_sealed.is_some(),
+        one_time: new.one_time,
+        revealed_at: None,
+        revealed_by: None,
+        created_at: lock_store::to_stored(new.at),
+    })
 }
 
 /// A random PIN that nobody would guess first.

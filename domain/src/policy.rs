@@ -1,5 +1,9 @@
 //! What a property may choose about its keys, with the defaults that suit most.
 
+use crate::{
+    pin::{PinSource, PinStrategy},
+    vendor::VendorTraits,
+};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +25,10 @@ pub struct StayPolicy {
     pub pin_quarantine_s: u32,
     /// Whether each guest gets a PIN or the stay has one that all share.
     pub pin_per: PinPer,
+    /// Where a key's digits come from when the request does not say. What it takes and the request lacks is drawn at random.
+    pub pin_strategy: PinStrategy,
+    /// Who makes up the digits: we, or the lock vendor, where it can.
+    pub pin_source: PinSource,
 }
 
 /// Who shares a PIN.
@@ -43,6 +51,8 @@ impl Default for StayPolicy {
             pin_digits: 6,
             pin_quarantine_s: 14 * 24 * 3600,
             pin_per: PinPer::Stay,
+            pin_strategy: PinStrategy::Random,
+            pin_source: PinSource::Ours,
         }
     }
 }
@@ -76,6 +86,23 @@ impl StayPolicy {
         }
     }
 
+    /// Who makes up the digits at this vendor: as chosen, as far as the vendor can.
+    pub fn source_at(&self, vendor: &VendorTraits) -> PinSource {
+        match (self.pin_source, vendor.choose_pin, vendor.make_pin) {
+            (_, false, _) | (PinSource::Vendor, _, true) => PinSource::Vendor,
+            _ => PinSource::Ours,
+        }
+    }
+
+    /// Checks what a vendor can't do.
+    pub fn check_at(&self, vendor: &VendorTraits) -> Result<(), PolicyError> {
+        let (least, most) = (u32::from(vendor.min_pin_digits), u32::from(vendor.max_pin_digits));
+        if self.source_at(vendor) == PinSource::Ours && !vendor.takes(self.pin_digits.into()) {
+            return Err(PolicyError { field: "pin_digits", least, most });
+        }
+        Ok(())
+    }
+
     /// [`Self::pad_before_s`] as a duration.
     pub fn pad_before(&self) -> SignedDuration {
         SignedDuration::from_secs(self.pad_before_s.into())
@@ -95,6 +122,21 @@ impl StayPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_makes_up_the_digits_depends_on_what_the_vendor_can() {
+        let row = *VendorTraits::of("ttlock");
+        let (ours, theirs) =
+            (StayPolicy::default(), StayPolicy { pin_source: PinSource::Vendor, ..StayPolicy::default() });
+        let (never, only) =
+            (VendorTraits { make_pin: false, ..row }, VendorTraits { choose_pin: false, min_pin_digits: 8, ..row });
+        assert_eq!([&ours, &theirs].map(|p| p.source_at(&row)), [PinSource::Ours, PinSource::Vendor]);
+        assert_eq!([&ours, &theirs].map(|p| p.source_at(&never)), [PinSource::Ours; 2]);
+        assert_eq!([&ours, &theirs].map(|p| p.source_at(&only)), [PinSource::Vendor; 2]);
+        assert_eq!(ours.check_at(&only), Ok(()), "the vendor's own digits have the vendor's length");
+        let short = VendorTraits { max_pin_digits: 5, ..row };
+        assert_eq!(ours.check_at(&short), Err(PolicyError { field: "pin_digits", least: 4, most: 5 }));
+    }
 
     #[test]
     fn defaults_fit_and_bad_values_are_named() {

@@ -4,13 +4,14 @@ use super::{Context, Planned, accepted};
 use crate::{
     dto::NewStay,
     engine::Target,
-    failure, intent,
-    pins::Pool,
+    failure,
+    intent::{self, PinPlan},
+    pins::{Holder, Pool},
     problem::Problem,
     view::{self, StayParts},
 };
 use lock_domain::{
-    command::{NewKey, Verb, VerbKind},
+    command::{NewKey, Verb},
     ids::{CommandId, DoorId, KeyId, PropertyId, RoomId, StayId},
     problem::Code,
     stay::{Stay, StayRef, may_follow},
@@ -25,22 +26,24 @@ pub(super) async fn plan(context: &Context<'_>, tx: &mut TenantTx<'_>, asked: Ne
     let property = context.property;
     let (window, times) = intent::window((&asked).into(), &view::zone(property), context.now, None)?;
     let count = intent::key_count(asked.guests, asked.keys, &property.policy)?;
-    intent::chosen_pin(asked.pin.as_ref(), count)?;
+    let vendor = VendorTraits::of(&property.vendor);
+    let plans = intent::pin_plans((&asked).into(), count, &property.policy, vendor)?;
     let rooms = rooms(tx, property.id, &asked.room, &asked.additional_rooms).await?;
     let former = tx.stay(property.id, &asked.reservation).await.map_err(failure::store)?;
     if let Some(other) = &former {
         let detail = || format!("the stay {} is {}", other.reservation, other.phase.name());
         may_follow(other.phase).map_err(|code| Problem::field(code, "reservation", detail()))?;
     }
+    let reinstates = former.map(|other| other.id);
     let id = StayRef {
         tenant: context.ask.key.tenant,
-    let reinstates = former.map(|other| other.id);
         property: property.id,
         reservation: asked.reservation.clone(),
         stay: StayId::from_uuid(Uuid::now_v7()),
+        reinstates,
     };
     let doors = doors(tx, property.id, &rooms).await?;
-        reinstates,
+    one_door_each(vendor, &plans, doors.len())?;
     let keys: Vec<NewKey> = (0..count).map(|holder| NewKey { id: KeyId::from_uuid(Uuid::now_v7()), holder }).collect();
     let verb = Verb::New { window, room: rooms[0].id, doors, keys: keys.clone() };
     let command = context.command(verb);
@@ -58,10 +61,10 @@ pub(super) async fn plan(context: &Context<'_>, tx: &mut TenantTx<'_>, asked: Ne
         needs_attention: false,
         attention_code: None,
         next_deadline: Some(stay.issue_at().max(context.now)),
+        reinstates,
         created_at: at,
         updated_at: at,
     };
-        reinstates,
     let new = lock_store::NewStay {
         id: row.id,
         property: row.property,
@@ -70,18 +73,13 @@ pub(super) async fn plan(context: &Context<'_>, tx: &mut TenantTx<'_>, asked: Ne
         room: row.room,
         phase: row.phase,
         next_deadline: row.next_deadline,
+        reinstates,
+        clock: property.clock,
         at: context.at,
     };
     tx.insert_stay(&new).await.map_err(failure::store)?;
-        reinstates,
-        clock: property.clock,
     claim(tx, property.id, &rooms, id.stay, &[window], command.id).await?;
-    let pool = Pool { tenant: id.tenant, property: property.id, digits: property.policy.pin_digits };
-    for key in &keys {
-        let drawn = pool.draw(context.state, *key, asked.pin.as_ref()).await?;
-        pool.enter(context.state, tx, id.stay, drawn, (context.now, context.at)).await?;
-    }
-    let key_rows: Vec<KeyRow> = keys.iter().map(|key| key_row(*key, id.stay, at)).collect();
+    let key_rows = allot(context, tx, id.stay, &keys, plans).await?;
     let body = view::stay(StayParts {
         property,
         stay: &row,
@@ -102,17 +100,35 @@ pub(super) async fn plan(context: &Context<'_>, tx: &mut TenantTx<'_>, asked: Ne
     Ok(Planned { id, command, target: Target::Begin(Box::new(start)), body, times, counted })
 }
 
-pub(super) fn key_row(key: NewKey, stay: StayId, at: lock_domain::Timestamp) -> KeyRow {
-    KeyRow {
-        id: key.id,
-        stay,
-        holder: key.holder,
-        wish: Wish::Wanted,
-        superseded_by: None,
-        revealed_at: None,
-        revealed_by: None,
-        created_at: at,
+/// Enters keys, each with the digits that its plan leads to.
+pub(super) async fn allot(
+    context: &Context<'_>,
+    tx: &mut TenantTx<'_>,
+    stay: StayId,
+    keys: &[NewKey],
+    plans: Vec<PinPlan>,
+) -> Result<Vec<KeyRow>, Problem> {
+    let property = context.property;
+    let digits = VendorTraits::of(&property.vendor).digits(property.policy.pin_digits);
+    let pool = Pool { tenant: context.ask.key.tenant, property: property.id, digits };
+    let mut rows = Vec::with_capacity(keys.len());
+    for (key, plan) in keys.iter().zip(plans) {
+        let holder = Holder { stay, key: *key, now: context.now, at: context.at };
+        rows.push(pool.allot(context.state, tx, holder, plan).await?);
     }
+    Ok(rows)
+}
+
+/// Refuses keys for several doors whose digits the vendor makes up for each door alone: nobody could be told one PIN.
+pub(super) fn one_door_each(vendor: &VendorTraits, plans: &[PinPlan], doors: usize) -> Result<(), Problem> {
+    let made = plans.iter().any(|plan| matches!(plan, PinPlan::Vendor { .. }));
+    if made && vendor.made_pin_per_door && doors > 1 {
+        let detail = format!(
+            "a PIN that this vendor makes up opens one door, and the key would open {doors}; set the policy's `pin_source` to `ours`"
+        );
+        return Err(Problem::field(Code::CapabilityMissing, "room", detail));
+    }
+    Ok(())
 }
 
 /// The rooms that a request names by id or number, the guest's own first.

@@ -1,14 +1,22 @@
 //! Tx 1 of the verbs on a stay that exists.
 
 use super::{Context, Planned, Wanted, accepted, new};
-use crate::{dto::ChosenPin, engine::Target, failure, intent, pins::Pool, problem::Problem, view};
+use crate::{
+    engine::Target,
+    failure,
+    intent::{self, AskedPin, PinPlan},
+    problem::Problem,
+    view,
+};
 use lock_domain::{
     command::{Command, NewKey, Verb, VerbKind},
     ids::{KeyId, StayId},
+    pin::PinSource,
     problem::Code,
     stay::{StayPhase, StayRef, Wish, allowed},
+    vendor::VendorTraits,
 };
-use lock_store::{KeyRow, StayRow, StoreError, TenantTx};
+use lock_store::{CommandStatus, KeyRow, StayRow, StoreError, TenantTx};
 use uuid::Uuid;
 
 pub(super) async fn plan(
@@ -35,19 +43,19 @@ pub(super) async fn plan(
         }
         Wanted::Duplicate(asked) => {
             let count = intent::in_range("keys", asked.keys.unwrap_or(1))?;
-            intent::chosen_pin(asked.pin.as_ref(), count)?;
+            let plans = plans(context, tx, stay.id, (&asked).into(), count).await?;
             let keys = tx.keys_of(stay.id).await.map_err(failure::store)?;
             let first = keys.iter().map(|key| key.holder.saturating_add(1)).max().unwrap_or(0);
             let holders = first..first.saturating_add(count);
             let keys: Vec<NewKey> = holders.map(|holder| NewKey { id: fresh(), holder }).collect();
-            enter(context, tx, stay.id, &keys, asked.pin.as_ref()).await?;
+            new::allot(context, tx, stay.id, &keys, plans).await?;
             context.command(Verb::Duplicate { keys })
         }
         Wanted::Reissue(asked) => {
-            intent::chosen_pin(asked.pin.as_ref(), 1)?;
+            let plans = plans(context, tx, stay.id, (&asked).into(), 1).await?;
             let old = wanted_key(tx, stay.id, asked.key).await?;
             let key = NewKey { id: fresh(), holder: old.holder };
-            enter(context, tx, stay.id, &[key], asked.pin.as_ref()).await?;
+            new::allot(context, tx, stay.id, &[key], plans).await?;
             tx.set_wish(old.id, Wish::Until(key.id)).await.map_err(failure::store)?;
             context.command(Verb::Reissue { old: old.id, key })
         }
@@ -70,6 +78,10 @@ pub(super) async fn plan(
                 return Err(Problem::field(Code::SameRoom, "room", detail));
             }
             let doors = new::doors(tx, context.property.id, &rooms).await?;
+            let keys = tx.keys_of(stay.id).await.map_err(failure::store)?;
+            let made = keys.iter().any(|key| key.pin_source == PinSource::Vendor && key.wish != Wish::Unwanted);
+            let plans: &[PinPlan] = if made { &[PinPlan::Vendor { one_time: false }] } else { &[] };
+            new::one_door_each(VendorTraits::of(&context.property.vendor), plans, doors.len())?;
             let verb = Verb::RoomMove { room: rooms[0].id, doors };
             let command = context.command(verb);
             new::claim(tx, context.property.id, &rooms, stay.id, &accepted.windows, command.id).await?;
@@ -82,6 +94,7 @@ pub(super) async fn plan(
         property: stay.property,
         reservation: stay.reservation.clone(),
         stay: stay.id,
+        reinstates: stay.reinstates,
     };
     planned(context, tx, id, command, times, counted).await
 }
@@ -94,7 +107,6 @@ async fn planned(
     times: Option<crate::dto::TimesBody>,
     counted: Uuid,
 ) -> Result<Planned, Problem> {
-        reinstates: stay.reinstates,
     let row = accepted(context, &id, &command);
     let body = view::load(tx, context.property, id.stay, Some(&row), times).await?;
     Ok(Planned { target: Target::Existing(id.clone()), id, command, body, times, counted })
@@ -127,20 +139,27 @@ async fn wanted_key(tx: &mut TenantTx<'_>, stay: StayId, key: KeyId) -> Result<K
     found.ok_or_else(|| Problem::field(Code::KeyNotFound, "key", format!("the stay has no key {key}")))
 }
 
-async fn enter(
+/// Where the digits of more keys of a stay come from.
+async fn plans(
     context: &Context<'_>,
     tx: &mut TenantTx<'_>,
     stay: StayId,
-    keys: &[NewKey],
-    pin: Option<&ChosenPin>,
-) -> Result<(), Problem> {
-    let property = context.property;
-    let pool = Pool { tenant: context.ask.key.tenant, property: property.id, digits: property.policy.pin_digits };
-    for key in keys {
-        let drawn = pool.draw(context.state, *key, pin).await?;
-        pool.enter(context.state, tx, stay, drawn, (context.now, context.at)).await?;
+    asked: AskedPin<'_>,
+    keys: u16,
+) -> Result<Vec<PinPlan>, Problem> {
+    let vendor = VendorTraits::of(&context.property.vendor);
+    let plans = intent::pin_plans(asked, keys, &context.property.policy, vendor)?;
+    if vendor.made_pin_per_door && plans.iter().any(|plan| matches!(plan, PinPlan::Vendor { .. })) {
+        let commands = tx.commands_of(stay).await.map_err(failure::store)?;
+        let doors = commands.iter().map(|row| match &row.command.verb {
+            Verb::New { doors, .. } | Verb::RoomMove { doors, .. } if row.status != CommandStatus::Failed => {
+                doors.len()
+            }
+            _ => 0,
+        });
+        new::one_door_each(vendor, &plans, doors.max().unwrap_or(0))?;
     }
-    Ok(())
+    Ok(plans)
 }
 
 fn fresh() -> KeyId {

@@ -1,7 +1,10 @@
 //! Bodies of the verbs.
 
 use jiff::{Timestamp, civil};
-use lock_domain::ids::{KeyId, ReservationRef};
+use lock_domain::{
+    ids::{KeyId, ReservationRef},
+    pin::PinStrategy,
+};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
@@ -24,6 +27,26 @@ impl<'de> Deserialize<'de> for ChosenPin {
 impl std::fmt::Debug for ChosenPin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("ChosenPin(***)")
+    }
+}
+
+/// A guest's phone number, whose digits can become a PIN. It is never stored, never printed, and part of no answer.
+#[derive(Clone, ToSchema)]
+#[schema(value_type = String, pattern = "^[+]?[0-9 ./()-]{6,40}$")]
+pub struct Phone(pub SecretString);
+
+impl<'de> Deserialize<'de> for Phone {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        match serde_json::Value::deserialize(d)? {
+            serde_json::Value::String(phone) => Ok(Self(phone.into())),
+            _ => Err(serde::de::Error::custom("a phone number is a string")),
+        }
+    }
+}
+
+impl std::fmt::Debug for Phone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Phone(***)")
     }
 }
 
@@ -66,6 +89,12 @@ pub struct NewStay {
     /// A PIN for the one key; without it one is drawn.
     #[serde(default)]
     pub pin: Option<ChosenPin>,
+    /// A phone number for the strategy `from_phone`; it is used for that and then forgotten.
+    #[serde(default)]
+    pub phone: Option<Phone>,
+    /// Where the digits come from; left out, what the property's policy says, or `chosen` if there is a `pin`.
+    #[serde(default)]
+    pub pin_strategy: Option<PinStrategy>,
 }
 
 /// More keys, beside those that exist.
@@ -79,6 +108,12 @@ pub struct MoreKeys {
     /// A PIN for the one key; without it one is drawn.
     #[serde(default)]
     pub pin: Option<ChosenPin>,
+    /// A phone number for the strategy `from_phone`; it is used for that and then forgotten.
+    #[serde(default)]
+    pub phone: Option<Phone>,
+    /// Where the digits come from; left out, what the property's policy says, or `chosen` if there is a `pin`.
+    #[serde(default)]
+    pub pin_strategy: Option<PinStrategy>,
 }
 
 /// One key to replace.
@@ -90,6 +125,12 @@ pub struct Replace {
     /// A PIN for its successor; without it one is drawn.
     #[serde(default)]
     pub pin: Option<ChosenPin>,
+    /// A phone number for the strategy `from_phone`; it is used for that and then forgotten.
+    #[serde(default)]
+    pub phone: Option<Phone>,
+    /// Where the digits come from; left out, what the property's policy says, or `chosen` if there is a `pin`.
+    #[serde(default)]
+    pub pin_strategy: Option<PinStrategy>,
 }
 
 /// Other dates. What is left out stays as it is.
@@ -161,9 +202,11 @@ mod tests {
 
     #[test]
     fn a_pin_is_never_printed() {
-        let text = br#"{"reservation":"R1","room":"101","arrival":"2026-11-23T15:00","until":"2026-11-25T11:00:00Z","pin":"482913"}"#;
+        let text = br#"{"reservation":"R1","room":"101","arrival":"2026-11-23T15:00","until":"2026-11-25T11:00:00Z","pin":"482913","phone":"+351 914 829 137"}"#;
         let stay: NewStay = crate::extract::parse(text).unwrap();
-        assert!(!format!("{stay:?}").contains("482913"));
+        assert!(!format!("{stay:?}").contains("482913") && !format!("{stay:?}").contains("829"));
+        let broken = crate::extract::parse::<NewStay>(br#"{"phone": 351914829137}"#).unwrap_err();
+        assert!(!broken.detail.contains("829"), "{}", broken.detail);
         let broken = crate::extract::parse::<NewStay>(br#"{"pin": 482913}"#).unwrap_err();
         assert!(!broken.detail.contains("482913"), "{}", broken.detail);
     }
