@@ -10,6 +10,7 @@ use lock_domain::{
     clock::ClockOffset,
     credential::CredentialState,
     ids::{AttemptId, CredentialId, DoorId, KeyId, PropertyId, StayId},
+    pin::PinSource,
     problem::Code,
     stay::Action,
     window::Window,
@@ -51,8 +52,14 @@ pub struct EffectTarget {
     pub vendor_sealed: Option<Vec<u8>>,
     /// Counts changes of the settings.
     pub config_version: i64,
-    /// The key's PIN, sealed.
-    pub pin_sealed: Vec<u8>,
+    /// The key's PIN, sealed; `None` if the vendor makes it up and has not, or if it opens nothing any more.
+    pub pin_sealed: Option<Vec<u8>>,
+    /// Who makes up the key's digits.
+    pub pin_source: PinSource,
+    /// The credential that a vendor's digits belong to.
+    pub pin_credential: Option<CredentialId>,
+    /// The key opens once.
+    pub one_time: bool,
     /// The name under which the vendor stores the credential.
     pub token: String,
     /// What is recorded of it.
@@ -65,6 +72,8 @@ pub struct EffectTarget {
     pub effective: Option<Window>,
     /// When something was last sent whose effect nobody knows.
     pub unresolved_since: Option<Timestamp>,
+    /// The latest round of the stay's effects that has looked at it: the given one, or a greater one.
+    pub round: u64,
     /// The record says that the stay is not over and not suspended: keys may be put into locks.
     pub stay_open: bool,
     /// An attempt without an outcome: its writer died, or is still at it. Read back at the vendor before anything else.
@@ -72,8 +81,6 @@ pub struct EffectTarget {
 }
 
 /// A credential as it is recorded.
-    /// The latest round of the stay's effects that has looked at it: the given one, or a greater one.
-    pub round: u64,
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialRow {
     /// Its id.
@@ -112,6 +119,7 @@ impl TenantTx<'_> {
         key: KeyId,
         door: DoorId,
         stay: StayId,
+        round: u64,
         now: Timestamp,
     ) -> Result<EffectTarget, StoreError> {
         let round = i64::try_from(round).map_err(|_| StoreError::Argument("the round's number is too great"))?;
@@ -120,9 +128,8 @@ impl TenantTx<'_> {
         let row = self
             .query(
                 "WITH base AS (
-        round: u64,
                      SELECT p.property_id, p.zone, p.clock_offset_ms, p.vendor_config, p.vendor_sealed, p.config_version,
-                            d.name AS door_name, d.vendor, d.vendor_lock_id, k.pin_sealed,
+                            d.name AS door_name, d.vendor, d.vendor_lock_id, k.pin_sealed, k.pin_source, k.pin_credential_id, k.one_time,
                             s.phase NOT IN ('ending', 'ended') AND NOT s.suspended AS stay_open
                      FROM keys k
                      JOIN stays s ON s.tenant_id = $1 AND s.stay_id = k.stay_id
@@ -143,6 +150,7 @@ impl TenantTx<'_> {
             .bind(stay.as_uuid())
             .bind(credential.vendor_token())
             .bind(Ts(now))
+            .bind(round)
             .fetch_optional(&mut *self.tx)
             .await?
             .ok_or(StoreError::NotFound("key or door of the stay"))?;
@@ -150,20 +158,23 @@ impl TenantTx<'_> {
             property: PropertyId::from_uuid(row.uuid("property_id")?),
             zone: row.text("zone")?,
             clock: ClockOffset::from_millis(row.int("clock_offset_ms")?),
-            .bind(round)
             door_name: row.text("door_name")?,
             vendor: row.text("vendor")?,
             vendor_lock_id: row.text("vendor_lock_id")?,
             vendor_config: row.json("vendor_config")?,
             vendor_sealed: row.try_get("vendor_sealed")?,
             config_version: row.int("config_version")?,
-            pin_sealed: row.bytes("pin_sealed")?,
+            pin_sealed: row.try_get("pin_sealed")?,
+            pin_source: row.name("pin_source")?,
+            pin_credential: row.uuid_opt("pin_credential_id")?.map(CredentialId::from_uuid),
+            one_time: row.flag("one_time")?,
             token: row.text("token")?,
             state: row.name("state")?,
             vendor_ref: row.text_opt("vendor_ref")?,
             requested: row.window_opt("requested_from", "requested_until")?,
             effective: row.window_opt("effective_from", "effective_until")?,
             unresolved_since: row.at_opt("unresolved_since")?,
+            round: u64::try_from(row.int("round")?).map_err(|_| StoreError::Corrupt("round"))?,
             stay_open: row.try_get("stay_open")?,
             open_intent: row.json_opt("open_intent")?,
         })
@@ -174,7 +185,6 @@ impl TenantTx<'_> {
         let rows = self
             .query(
                 "SELECT c.credential_id, c.key_id, c.stay_id, c.door_id, d.name AS door_name, c.state, c.requested_from, c.requested_until,
-            round: u64::try_from(row.int("round")?).map_err(|_| StoreError::Corrupt("round"))?,
                         c.effective_from, c.effective_until, c.vendor_ref, c.last_code, c.still_valid_until, c.updated_at
                  FROM credentials c JOIN doors d USING (tenant_id, door_id)
                  WHERE c.tenant_id = $1 AND c.stay_id = $2 ORDER BY d.name, c.key_id",

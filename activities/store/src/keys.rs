@@ -4,6 +4,7 @@ use crate::{StoreError, TenantTx, row::RowExt, time::Ts};
 use jiff::Timestamp;
 use lock_domain::{
     ids::{ApiKeyId, KeyId, StayId},
+    pin::{PinOrigin, PinSource},
     stay::Wish,
 };
 use sqlx::{Row, postgres::PgRow};
@@ -18,10 +19,16 @@ pub struct NewKeyRow<'a> {
     pub stay: StayId,
     /// Which guest carries it, from 0.
     pub holder: u16,
-    /// A keyed hash of the PIN.
-    pub pin_fingerprint: &'a [u8],
-    /// The PIN, sealed by the caller.
-    pub pin_sealed: &'a [u8],
+    /// A keyed hash of the PIN; `None` if the vendor makes the PIN up, later.
+    pub pin_fingerprint: Option<&'a [u8]>,
+    /// The PIN, sealed by the caller; `None` if the vendor makes it up, later.
+    pub pin_sealed: Option<&'a [u8]>,
+    /// Who makes up the digits.
+    pub pin_source: PinSource,
+    /// Why it has the digits that it has.
+    pub pin_origin: PinOrigin,
+    /// It opens once.
+    pub one_time: bool,
     /// When it was accepted, real time.
     pub at: Timestamp,
 }
@@ -39,6 +46,14 @@ pub struct KeyRow {
     pub wish: Wish,
     /// The key that replaced it or shall replace it.
     pub superseded_by: Option<KeyId>,
+    /// Who makes up the digits.
+    pub pin_source: PinSource,
+    /// Why it has the digits that it has.
+    pub pin_origin: PinOrigin,
+    /// Its digits are known.
+    pub pin_known: bool,
+    /// It opens once.
+    pub one_time: bool,
     /// When its PIN was shown.
     pub revealed_at: Option<Timestamp>,
     /// To whom.
@@ -56,20 +71,26 @@ pub enum Reveal {
     Same(Vec<u8>),
     /// It was shown before.
     Already,
+    /// The vendor has not made it up yet, or it opens nothing any more.
+    Unknown,
 }
 
 impl TenantTx<'_> {
     /// Enters a key as wanted.
     pub async fn insert_key(&mut self, new: NewKeyRow<'_>) -> Result<(), StoreError> {
         self.query(
-            "INSERT INTO keys (tenant_id, key_id, stay_id, holder, wish, pin_fingerprint, pin_sealed, created_at)
-             VALUES ($1, $2, $3, $4, 'wanted', $5, $6, $7)",
+            "INSERT INTO keys (tenant_id, key_id, stay_id, holder, wish, pin_fingerprint, pin_sealed, pin_source, pin_origin, one_time,
+                               created_at)
+             VALUES ($1, $2, $3, $4, 'wanted', $5, $6, $7, $8, $9, $10)",
         )
         .bind(new.id.as_uuid())
         .bind(new.stay.as_uuid())
         .bind(i32::from(new.holder))
         .bind(new.pin_fingerprint)
         .bind(new.pin_sealed)
+        .bind(new.pin_source.name())
+        .bind(new.pin_origin.name())
+        .bind(new.one_time)
         .bind(Ts(new.at))
         .execute(&mut *self.tx)
         .await?;
@@ -96,11 +117,25 @@ impl TenantTx<'_> {
         if done.rows_affected() == 0 { Err(StoreError::NotFound("key")) } else { Ok(()) }
     }
 
+    /// Wants a key after all that this successor was to replace; if another one is to replace it by now, it stays so.
+    pub async fn keep_key(&mut self, key: KeyId, successor: KeyId) -> Result<(), StoreError> {
+        self.query(
+            "UPDATE keys SET wish = 'wanted', superseded_by = NULL
+             WHERE tenant_id = $1 AND key_id = $2 AND wish = 'until' AND superseded_by = $3",
+        )
+        .bind(key.as_uuid())
+        .bind(successor.as_uuid())
+        .execute(&mut *self.tx)
+        .await?;
+        Ok(())
+    }
+
     /// A stay's keys, oldest first.
     pub async fn keys_of(&mut self, stay: StayId) -> Result<Vec<KeyRow>, StoreError> {
         let rows = self
             .query(
-                "SELECT key_id, stay_id, holder, wish, superseded_by, revealed_at, revealed_by, created_at FROM keys
+                "SELECT key_id, stay_id, holder, wish, superseded_by, pin_source, pin_origin, pin_sealed IS NOT NULL AS pin_known, one_time,
+                        revealed_at, revealed_by, created_at FROM keys
                  WHERE tenant_id = $1 AND stay_id = $2 ORDER BY created_at, holder, key_id",
             )
             .bind(stay.as_uuid())
@@ -117,23 +152,10 @@ impl TenantTx<'_> {
         idempotency_key: &str,
         now: Timestamp,
     ) -> Result<Reveal, StoreError> {
-    /// Wants a key after all that this successor was to replace; if another one is to replace it by now, it stays so.
-    pub async fn keep_key(&mut self, key: KeyId, successor: KeyId) -> Result<(), StoreError> {
-        self.query(
-            "UPDATE keys SET wish = 'wanted', superseded_by = NULL
-             WHERE tenant_id = $1 AND key_id = $2 AND wish = 'until' AND superseded_by = $3",
-        )
-        .bind(key.as_uuid())
-        .bind(successor.as_uuid())
-        .execute(&mut *self.tx)
-        .await?;
-        Ok(())
-    }
-
         let fresh = self
             .query(
                 "UPDATE keys SET revealed_at = $3, revealed_by = $4, reveal_key = $5
-                 WHERE tenant_id = $1 AND key_id = $2 AND revealed_at IS NULL RETURNING pin_sealed",
+                 WHERE tenant_id = $1 AND key_id = $2 AND revealed_at IS NULL AND pin_sealed IS NOT NULL RETURNING pin_sealed",
             )
             .bind(key.as_uuid())
             .bind(Ts(now))
@@ -156,7 +178,12 @@ impl TenantTx<'_> {
             .await?
             .ok_or(StoreError::NotFound("key"))?;
         let same: Option<bool> = row.try_get("same")?;
-        Ok(if same == Some(true) { Reveal::Same(row.bytes("pin_sealed")?) } else { Reveal::Already })
+        let sealed: Option<Vec<u8>> = row.try_get("pin_sealed")?;
+        Ok(match (sealed, same) {
+            (None, _) => Reveal::Unknown,
+            (Some(sealed), Some(true)) => Reveal::Same(sealed),
+            (Some(_), _) => Reveal::Already,
+        })
     }
 }
 
@@ -175,6 +202,10 @@ fn key_row(row: &PgRow) -> Result<KeyRow, StoreError> {
         holder: u16::try_from(holder).map_err(|_| StoreError::Corrupt("holder"))?,
         wish,
         superseded_by: superseded_by.map(KeyId::from_uuid),
+        pin_source: row.name("pin_source")?,
+        pin_origin: row.name("pin_origin")?,
+        pin_known: row.flag("pin_known")?,
+        one_time: row.flag("one_time")?,
         revealed_at: row.at_opt("revealed_at")?,
         revealed_by: row.uuid_opt("revealed_by")?.map(ApiKeyId::from_uuid),
         created_at: row.at("created_at")?,

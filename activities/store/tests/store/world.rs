@@ -6,6 +6,7 @@ use lock_domain::{
     clock::ClockOffset,
     command::{Command, Verb},
     ids::*,
+    pin::{PinOrigin, PinSource},
     policy::StayPolicy,
     stay::StayPhase,
     window::Window,
@@ -121,9 +122,9 @@ impl World {
             room: self.rooms[0],
             phase: StayPhase::Issuing,
             next_deadline: Some(window(0, 24).until),
-            at: noon(),
             reinstates: None,
             clock: ClockOffset::REAL,
+            at: noon(),
         }
     }
 
@@ -146,8 +147,11 @@ impl World {
             id,
             stay,
             holder: 0,
-            pin_fingerprint: fingerprint.as_bytes(),
-            pin_sealed: b"sealed",
+            pin_fingerprint: Some(fingerprint.as_bytes()),
+            pin_sealed: Some(b"sealed"),
+            pin_source: PinSource::Ours,
+            pin_origin: PinOrigin::Random,
+            one_time: false,
             at: noon(),
         };
         tx.insert_key(new).await.unwrap();
