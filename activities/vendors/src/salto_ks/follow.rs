@@ -1,0 +1,314 @@
+//! The event stream, and the log for what it missed.
+//!
+//! The stream has no cursor and breaks several times a day; each new connection is followed by a look into the log from some time
+//! before the last known event on. While no connection can be had, the log is all there is, and is read at each try.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use futures::{SinkExt, StreamExt};
+use jiff::{SignedDuration, Timestamp};
+use reqwest::{StatusCode, Upgraded, Url, header};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::mpsc::Sender;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+
+use super::NAME;
+use super::adapter::SaltoKs;
+use super::entries;
+use super::errors::{self, trouble};
+use super::hub::{self, Negotiated, Said};
+use super::session::{Operation, Verb};
+use crate::error::{Condition, EffectOutcome, VendorError};
+use crate::http::is_loopback;
+use crate::port::CallContext;
+use crate::records::DoorRecord;
+
+const NEGOTIATE: Verb = Verb::post("POST hub/entries/negotiate").harmless();
+const CONNECT: Verb = Verb::get("GET hub/entries");
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Largest message, bytes.
+const LARGEST: usize = 256 * 1024;
+/// Ids kept against repetitions.
+const REMEMBERED: usize = 20_000;
+
+type Socket = WebSocketStream<Upgraded>;
+
+/// What was passed on.
+struct Passed {
+    ids: BTreeSet<String>,
+    order: VecDeque<String>,
+    last: Timestamp,
+}
+
+impl Passed {
+    fn new(since: Timestamp) -> Self {
+        Self { ids: BTreeSet::new(), order: VecDeque::new(), last: since }
+    }
+
+    fn is_new(&self, record: &DoorRecord) -> bool {
+        !self.ids.contains(&record.id)
+    }
+
+    fn note(&mut self, record: &DoorRecord) {
+        // A lock whose clock is ahead must not hide what others do.
+        self.last = self.last.max(record.at_lock).min(Timestamp::now().max(self.last));
+        self.ids.insert(record.id.clone());
+        self.order.push_back(record.id.clone());
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.ids.remove(&oldest);
+        }
+    }
+}
+
+/// The receiver is gone.
+struct Unheard;
+
+/// How a connection ended, when not by a failure.
+enum End {
+    Unheard,
+    Lost,
+}
+
+impl From<Unheard> for End {
+    fn from(_: Unheard) -> Self {
+        Self::Unheard
+    }
+}
+
+impl SaltoKs {
+    pub(super) async fn follow_events(&self, since: Timestamp, records: Sender<DoorRecord>) -> Result<(), VendorError> {
+        let Some(events) = self.session().config().events_url.clone() else {
+            return Err(VendorError::unsupported(NAME, "follow"));
+        };
+        let heard = records.clone();
+        tokio::select! {
+            () = heard.closed() => Ok(()),
+            ended = self.listen(events, since, records) => ended,
+        }
+    }
+
+    async fn listen(&self, events: Url, since: Timestamp, records: Sender<DoorRecord>) -> Result<(), VendorError> {
+        let assume = &self.session().config().assume;
+        let first_pause = assume.stream_pause;
+        let mut pause = first_pause;
+        let mut passed = Passed::new(since);
+        loop {
+            // Connected before the log is read, so that nothing falls between the two.
+            let connected = self.connect(&events).await;
+            let caught_up = self.catch_up(&mut passed, &records).await;
+            let mut wait = None;
+            match (connected, caught_up) {
+                (_, Ok(Err(Unheard))) => return Ok(()),
+                (Ok(socket), Ok(Ok(()))) => {
+                    let since = Instant::now();
+                    if let End::Unheard = self.hear(socket, &mut passed, &records).await {
+                        return Ok(());
+                    }
+                    tracing::info!(vendor = NAME, "event stream ended; connecting again");
+                    if since.elapsed() > assume.stream_silence {
+                        pause = first_pause;
+                    }
+                }
+                (Err(error), _) | (_, Err(error)) => {
+                    tracing::warn!(vendor = NAME, %error, "event stream not there");
+                    match error.outcome() {
+                        EffectOutcome::Permanent => return Err(error),
+                        EffectOutcome::Retryable { after } => wait = after,
+                        EffectOutcome::Unconfirmed => {}
+                    }
+                }
+            }
+            tokio::time::sleep(wait.map_or(pause, |after| after.max(pause))).await;
+            pause = (pause * 2).min(first_pause * 60);
+        }
+    }
+
+    /// Reads the log from before the last known event on.
+    async fn catch_up(
+        &self,
+        passed: &mut Passed,
+        records: &Sender<DoorRecord>,
+    ) -> Result<Result<(), Unheard>, VendorError> {
+        let overlap =
+            SignedDuration::try_from(self.session().config().assume.stream_overlap).unwrap_or(SignedDuration::ZERO);
+        let from = passed.last.saturating_sub(overlap).unwrap_or(Timestamp::MIN);
+        let call = CallContext::new("follow", CALL_TIMEOUT);
+        let mut missed = self.entries(Operation::begin(&call), from).await?;
+        missed.sort_by_key(|record| record.at_lock);
+        for record in missed {
+            if let Err(unheard) = pass(passed, records, record).await {
+                return Ok(Err(unheard));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    async fn hear(&self, mut socket: Socket, passed: &mut Passed, records: &Sender<DoorRecord>) -> End {
+        let silence = self.session().config().assume.stream_silence;
+        let mut ping = tokio::time::interval(silence / 2);
+        let mut heard = Instant::now();
+        // An event that we can't read is a hint that the log has something new; one look per ping is enough.
+        let mut look = false;
+        loop {
+            let message = tokio::select! {
+                message = timeout_at(heard + silence, socket.next()) => message,
+                _ = ping.tick() => {
+                    if std::mem::take(&mut look) && matches!(self.catch_up(passed, records).await, Ok(Err(Unheard))) {
+                        return End::Unheard;
+                    }
+                    if socket.send(Message::text(hub::PING)).await.is_err() {
+                        return End::Lost;
+                    }
+                    continue;
+                }
+            };
+            let Ok(Some(Ok(message))) = message else { return End::Lost };
+            heard = Instant::now();
+            let text = match &message {
+                Message::Text(text) => text.as_str(),
+                Message::Close(_) => return End::Lost,
+                _ => continue,
+            };
+            for said in hub::read(text) {
+                match said {
+                    Said::Over => return End::Lost,
+                    Said::Ready | Said::Nothing => {}
+                    Said::Event(event) => match entries::record(&event) {
+                        Some(record) => {
+                            if let Err(unheard) = pass(passed, records, record).await {
+                                return unheard.into();
+                            }
+                        }
+                        None => look = true,
+                    },
+                }
+            }
+        }
+    }
+
+    async fn connect(&self, events: &Url) -> Result<Socket, VendorError> {
+        let call = CallContext::new("follow", CALL_TIMEOUT);
+        let operation = Operation::begin(&call);
+        let mut hub = events.clone();
+        if let Ok(mut segments) = hub.path_segments_mut() {
+            segments.pop_if_empty().extend(["v1", "hub", "entries"]);
+        }
+        hub.query_pairs_mut().append_pair("site_id", &self.session().config().site_id);
+        let negotiated = self.negotiate(operation, &hub).await?;
+        let (address, token) = match (negotiated.url, negotiated.access_token) {
+            (Some(url), Some(token)) => {
+                let url = Url::parse(&url).map_err(|_| bad())?;
+                if url.scheme() != "https" && !is_loopback(&url) {
+                    return Err(bad());
+                }
+                (url, SecretString::from(token))
+            }
+            (None, _) => {
+                let id = negotiated.connection_token.or(negotiated.connection_id).ok_or_else(bad)?;
+                hub.query_pairs_mut().append_pair("id", &id);
+                (hub, self.session().token(operation).await?)
+            }
+            _ => return Err(bad()),
+        };
+        let mut socket = self.upgrade(operation, address, &token).await?;
+        let shaken = timeout(CALL_TIMEOUT, async {
+            socket.send(Message::text(hub::HANDSHAKE)).await.ok()?;
+            match socket.next().await {
+                Some(Ok(Message::Text(text))) => Some(hub::read(text.as_str())),
+                _ => None,
+            }
+        });
+        match shaken.await.ok().flatten().as_deref() {
+            Some([Said::Ready, rest @ ..]) if !rest.contains(&Said::Over) => Ok(socket),
+            _ => Err(bad()),
+        }
+    }
+
+    async fn negotiate(&self, operation: Operation<'_>, hub: &Url) -> Result<Negotiated, VendorError> {
+        let mut url = hub.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.push("negotiate");
+        }
+        url.query_pairs_mut().append_pair("negotiateVersion", "1");
+        let reply = self.session().call(operation, NEGOTIATE, &url, None).await?;
+        let negotiated: Negotiated = reply.read(NEGOTIATE)?;
+        if negotiated.error.is_some() { Err(bad()) } else { Ok(negotiated) }
+    }
+
+    /// A WebSocket (RFC 6455) over a connection of the HTTP client, with its TLS and its proxy.
+    async fn upgrade(&self, operation: Operation<'_>, url: Url, token: &SecretString) -> Result<Socket, VendorError> {
+        let key = generate_key();
+        let request = self
+            .session()
+            .http()
+            .upgradable(&url)
+            .get(url)
+            .bearer_auth(token.expose_secret())
+            .header(header::CONNECTION, "Upgrade")
+            .header(header::UPGRADE, "websocket")
+            .header(header::SEC_WEBSOCKET_VERSION, "13")
+            .header(header::SEC_WEBSOCKET_KEY, &key);
+        let lost = |_| trouble(CONNECT, Condition::NoAnswer);
+        let response =
+            timeout_at(operation.deadline, request.send()).await.map_err(|_| trouble(CONNECT, Condition::NoAnswer))?;
+        let response = response.map_err(lost)?;
+        let status = response.status();
+        if status != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(errors::error(CONNECT, status.as_u16(), None, None));
+        }
+        let accepted = response.headers().get(header::SEC_WEBSOCKET_ACCEPT).map(|value| value.as_bytes().to_vec());
+        if accepted.as_deref() != Some(derive_accept_key(key.as_bytes()).as_bytes()) {
+            return Err(bad());
+        }
+        let stream = response.upgrade().await.map_err(lost)?;
+        let limits = WebSocketConfig::default().max_message_size(Some(LARGEST)).max_frame_size(Some(LARGEST));
+        Ok(WebSocketStream::from_raw_socket(stream, Role::Client, Some(limits)).await)
+    }
+}
+
+async fn pass(passed: &mut Passed, records: &Sender<DoorRecord>, record: DoorRecord) -> Result<(), Unheard> {
+    if passed.is_new(&record) {
+        passed.note(&record);
+        records.send(record).await.map_err(|_| Unheard)?;
+    }
+    Ok(())
+}
+
+fn bad() -> VendorError {
+    trouble(CONNECT, Condition::BadAnswer)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn repetitions_are_known_and_memory_is_bounded() {
+        let start: Timestamp = "2026-08-18T00:00:00Z".parse().unwrap();
+        let mut passed = Passed::new(start);
+        let record = |n: usize| {
+            let at = start.saturating_add(SignedDuration::from_secs(n as i64)).unwrap();
+            entries::record(&json!({
+                "id": format!("e{n}"), "lock_id": "l", "utc_date_time": at.to_string(), "event_category": "lock_opened",
+            }))
+            .unwrap()
+        };
+        for n in 0..=REMEMBERED {
+            passed.note(&record(n));
+        }
+        assert!(passed.is_new(&record(0)) && !passed.is_new(&record(1)));
+        assert_eq!((passed.ids.len(), passed.order.len()), (REMEMBERED, REMEMBERED));
+        assert_eq!(passed.last, record(REMEMBERED).at_lock);
+    }
+}

@@ -1,0 +1,139 @@
+//! The control paths under `/sim`, JSON in and out. They belong to the test, not to the vendor, and no fault touches them.
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::routing::{delete, get, patch, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::fault::{Fault, FaultOrder};
+use super::hub;
+use super::seed::{SeedSpec, Seeded};
+use super::sim::SaltoKsSim;
+use super::views::{GroupState, JournalEntry, PolicyPatch, Stats, TokenExpiry, TryOutcome, UserState};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TryBody {
+    pin: String,
+    #[serde(default)]
+    at: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClockBody {
+    offset_ms: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExpireBody {
+    what: TokenExpiry,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EndBody {
+    #[serde(default)]
+    cleanly: bool,
+}
+
+#[derive(Deserialize)]
+struct Since {
+    #[serde(default)]
+    since: u64,
+}
+
+type Sim = State<SaltoKsSim>;
+
+pub(crate) fn routes() -> Router<SaltoKsSim> {
+    Router::new()
+        .route("/v1/hub/entries/negotiate", post(hub::negotiate))
+        .route("/v1/hub/entries", get(hub::connect))
+        .route("/sim/health", get(async || "ok"))
+        .route("/sim/seed", post(seed))
+        .route("/sim/locks/{id}/try", post(try_pin))
+        .route("/sim/users", get(users))
+        .route("/sim/groups", get(groups))
+        .route("/sim/policy", patch(patch_policy))
+        .route("/sim/tokens/expire", post(expire))
+        .route("/sim/streams/end", post(end_streams))
+        .route("/sim/clock", get(clock).post(set_clock))
+        .route("/sim/faults", get(faults).post(add_fault).delete(clear_faults))
+        .route("/sim/faults/{id}", delete(remove_fault))
+        .route("/sim/stats", get(stats))
+        .route("/sim/journal", get(journal))
+}
+
+async fn seed(State(sim): Sim, Json(spec): Json<SeedSpec>) -> Json<Seeded> {
+    Json(sim.seed(&spec))
+}
+
+async fn try_pin(
+    State(sim): Sim,
+    Path(id): Path<String>,
+    Json(body): Json<TryBody>,
+) -> Result<Json<TryOutcome>, StatusCode> {
+    let at = body.at.unwrap_or_else(|| sim.now());
+    sim.opens(&id, &body.pin, at).map(Json).ok_or(StatusCode::NOT_FOUND)
+}
+
+async fn users(State(sim): Sim) -> Json<Vec<UserState>> {
+    Json(sim.users())
+}
+
+async fn groups(State(sim): Sim) -> Json<Vec<GroupState>> {
+    Json(sim.groups())
+}
+
+async fn patch_policy(State(sim): Sim, Json(change): Json<PolicyPatch>) -> StatusCode {
+    sim.patch_policy(&change);
+    StatusCode::NO_CONTENT
+}
+
+async fn expire(State(sim): Sim, Json(body): Json<ExpireBody>) -> StatusCode {
+    sim.expire_tokens(body.what);
+    StatusCode::NO_CONTENT
+}
+
+async fn end_streams(State(sim): Sim, Json(body): Json<EndBody>) -> StatusCode {
+    sim.end_streams(body.cleanly);
+    StatusCode::NO_CONTENT
+}
+
+async fn clock(State(sim): Sim) -> Json<Value> {
+    let world = sim.world();
+    Json(json!({ "now": world.now(), "offset_ms": world.offset_ms }))
+}
+
+async fn set_clock(State(sim): Sim, Json(body): Json<ClockBody>) -> Json<Value> {
+    sim.set_clock(body.offset_ms);
+    clock(State(sim)).await
+}
+
+async fn faults(State(sim): Sim) -> Json<Vec<Fault>> {
+    Json(sim.faults())
+}
+
+async fn add_fault(State(sim): Sim, Json(order): Json<FaultOrder>) -> Json<Value> {
+    Json(json!({ "id": sim.add_fault(order) }))
+}
+
+async fn clear_faults(State(sim): Sim) -> StatusCode {
+    sim.clear_faults();
+    StatusCode::NO_CONTENT
+}
+
+async fn remove_fault(State(sim): Sim, Path(id): Path<u64>) -> StatusCode {
+    if sim.remove_fault(id) { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
+}
+
+async fn stats(State(sim): Sim) -> Json<Stats> {
+    Json(sim.stats())
+}
+
+async fn journal(State(sim): Sim, Query(since): Query<Since>) -> Json<Vec<JournalEntry>> {
+    Json(sim.journal(since.since))
+}
