@@ -41,6 +41,7 @@ pub(crate) async fn run(state: AppState) {
                 continue;
             }
         };
+        let mut held = 0;
         for tenant in tenants {
             if let Err(problem) = clocks::tell(&state, tenant.id, None, Some(AT_ONCE)).await {
                 tracing::warn!(tenant = %tenant.id, code = %problem.code, "stays could not be told of a moved clock");
@@ -52,21 +53,24 @@ pub(crate) async fn run(state: AppState) {
                 }
             }
         }
+        lock_telemetry::metrics::set_commands_held(held);
     }
 }
 
-async fn round(state: &AppState, tenant: TenantId) -> Result<(), Problem> {
+/// Returns how many of the tenant's commands wait for a person; those are not the dispatcher's.
+async fn round(state: &AppState, tenant: TenantId) -> Result<u64, Problem> {
     let before = Timestamp::now().checked_sub(PATIENCE).map_err(Problem::internal)?;
     let mut tx = state.store().tenant(tenant).await.map_err(failure::store)?;
     let waiting = tx.undelivered(before, AT_ONCE).await.map_err(failure::store)?;
+    let held = tx.held_count(None).await.map_err(failure::store)?;
     drop(tx);
-    let mut held = BTreeSet::new();
+    let mut stuck = BTreeSet::new();
     for row in waiting {
-        if !held.contains(&row.stay) && !deliver(state, tenant, &row).await? {
-            held.insert(row.stay);
+        if !stuck.contains(&row.stay) && !deliver(state, tenant, &row).await? {
+            stuck.insert(row.stay);
         }
     }
-    Ok(())
+    Ok(held)
 }
 
 /// Delivers what a stay still waits for from before `command`, so that commands reach it in the order of their acceptance. Whether all of

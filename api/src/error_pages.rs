@@ -68,6 +68,10 @@ pages! {
 }
 
 /// The page of a code as HTML, or nothing if there is no such code.
+    HeldForApproval = "held_for_approval",
+    ApprovalRefused = "approval_refused",
+    SecondPerson = "second_person_needed",
+    NotHeld = "operation_not_held",
 pub(crate) fn page(code: &str) -> Option<String> {
     let code = Code::from_text(code)?;
     let (_, markdown) = PAGES.iter().find(|(c, _)| *c == code)?;

@@ -23,6 +23,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
     tags(
         (name = "Stays", description = "Stays and their keys"),
         (name = "Verbs", description = "What can be asked of a stay. Each is an operation that can be followed"),
+        (name = "Held", description = "Requests that wait for a person, because too many stays were to lose their keys at once"),
         (name = "Keys", description = "PINs, once"),
         (name = "Operations", description = "Accepted requests"),
         (name = "Events", description = "What happened, in one order"),
@@ -68,6 +69,10 @@ pub(crate) fn described() -> (axum::Router<AppState>, Document) {
         .routes(routes!(properties::show))
         .routes(routes!(properties::rooms))
         .routes(routes!(properties::policy))
+        .routes(routes!(properties::feed_guard))
+        .routes(routes!(held::list))
+        .routes(routes!(held::approve))
+        .routes(routes!(held::reject))
         .routes(routes!(clock::show, clock::advance))
         .split_for_parts()
 }

@@ -32,6 +32,8 @@ scopes! {
     StaysRead = "stays:read";
     /// Make stays and change them.
     StaysWrite = "stays:write";
+    /// Decide on requests that are held because too many stays were to lose their keys at once.
+    StaysApprove = "stays:approve";
     /// See a PIN, once.
     PinsReveal = "pins:reveal";
     /// Read the tenant's event log.

@@ -116,6 +116,7 @@ pub(crate) fn operation(row: &CommandRow) -> OperationBody {
             CommandStatus::Done => OperationStatus::Done,
             CommandStatus::Failed => OperationStatus::Failed,
             CommandStatus::Overtaken => OperationStatus::Overtaken,
+            CommandStatus::Held => OperationStatus::Held,
         },
         reason: row.code.map(Reason::from),
         property: row.property,
@@ -140,6 +141,7 @@ pub(crate) fn property(row: &Property) -> PropertyBody {
 
 /// Loads what a stay's answer is made of. Four round trips.
 pub(crate) async fn load(
+        feed_guard: row.feed_guard,
     tx: &mut TenantTx<'_>,
     property: &Property,
     id: StayId,

@@ -138,6 +138,9 @@ impl Event {
     pub fn name(&self) -> &'static str {
         match self {
             Self::CommandAccepted { .. } => "stay.command_accepted.v1",
+            Self::CommandHeld { .. } => "stay.command_held.v1",
+            Self::HoldDecided { .. } => "stay.hold_decided.v1",
+            Self::StayReinstated { .. } => "stay.reinstated.v1",
             Self::CommandSettled { .. } => "stay.command_settled.v1",
             Self::PhaseChanged { .. } => "stay.phase_changed.v1",
             Self::WindowChanged { .. } => "stay.window_changed.v1",
@@ -154,10 +157,17 @@ impl Event {
     /// What happened and why, in words. `door` gives a door's name.
     pub fn sentence(&self, door: impl Fn(DoorId) -> String) -> String {
         match self {
-            Self::CommandHeld { .. } => "stay.command_held.v1",
-            Self::HoldDecided { .. } => "stay.hold_decided.v1",
-            Self::StayReinstated { .. } => "stay.reinstated.v1",
             Self::CommandAccepted { verb, .. } => format!("Accepted: {}.", words(*verb)),
+            Self::CommandHeld { verb, others, limit, .. } => format!(
+                "Held for approval: {}. {others} other stays were to lose their keys early in the same while, and the property lets \
+                 {limit} pass. Every key works as before until somebody approves or rejects it.",
+                words(*verb)
+            ),
+            Self::HoldDecided { verb, approved: true, .. } => format!("Approved: {}.", words(*verb)),
+            Self::HoldDecided { verb, approved: false, .. } => format!("Rejected: {}.", words(*verb)),
+            Self::StayReinstated { former } => {
+                format!("Reinstated: the reservation's stay {former} is over, and this is a new one, with keys of its own.")
+            }
             Self::CommandSettled { verb, outcome: Verdict::Done, .. } => format!("Done: {}.", words(*verb)),
             Self::CommandSettled { verb, outcome: Verdict::Overtaken, .. } => {
                 format!("No longer needed, a later request overtook it: {}.", words(*verb))
@@ -175,16 +185,6 @@ impl Event {
             Self::RoomChanged { .. } => "The guest has another room.".to_owned(),
             Self::CredentialLive { door: d, window, adopted: false, .. } => {
                 format!("The key opens {} from {} until {}.", door(*d), window.from, window.until)
-            }
-            Self::CommandHeld { verb, others, limit, .. } => format!(
-                "Held for approval: {}. {others} other stays were to lose their keys early in the same while, and the property lets \
-                 {limit} pass. Every key works as before until somebody approves or rejects it.",
-                words(*verb)
-            ),
-            Self::HoldDecided { verb, approved: true, .. } => format!("Approved: {}.", words(*verb)),
-            Self::HoldDecided { verb, approved: false, .. } => format!("Rejected: {}.", words(*verb)),
-            Self::StayReinstated { former } => {
-                format!("Reinstated: the reservation's stay {former} is over, and this is a new one, with keys of its own.")
             }
             Self::CredentialLive { door: d, window, adopted: true, .. } => format!(
                 "The vendor's answer had got lost; the key was found in the lock of {} and kept, valid from {} until {}.",

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod command;
 pub mod credential;
 pub mod event;
+pub mod guard;
 pub mod ids;
 pub mod pin;
 pub mod policy;

@@ -91,6 +91,10 @@ codes! {
 }
 
 impl Code {
+    HeldForApproval, "held_for_approval", 409, "Held, because too many stays of the property were to lose their keys at once", "Look at `GET …/held`: another API key with the scope `stays:approve` approves or rejects it. Until then every key works as before.";
+    ApprovalRefused, "approval_refused", 409, "It was held for approval, and rejected", "Everything is as before. If it was meant all the same, send it again with a new Idempotency-Key.";
+    SecondPerson, "second_person_needed", 403, "Nobody approves his own request", "Approve with another API key than the one that asked; it needs the scope `stays:approve`.";
+    NotHeld, "operation_not_held", 409, "The operation is not held for approval", "Look at `GET …/held` for those that are; this one was decided already, or never held.";
     /// The code with this text.
     pub fn from_text(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.text() == text)

@@ -75,7 +75,7 @@ fn body(hotel: &Hotel, ids: &Ids, template: &str, schema: &Value) -> Value {
         "OtherDates" => json!({ "until": at(50) }),
         "OtherRoom" => json!({ "room": "103" }),
         "ClockMove" => json!({ "advance_by_s": 60 }),
-        "MoreKeys" | "TakeAway" | "Nothing" | "StayPolicy" => json!({}),
+        "MoreKeys" | "TakeAway" | "Nothing" | "StayPolicy" | "FeedGuard" | "Decision" => json!({}),
         "" if template.starts_with("/codec/") => {
             let data = json!({ "tenant": hotel.tenant }).to_string();
             json!({ "payloads": [{ "metadata": { "encoding": STANDARD.encode("json/plain") }, "data": STANDARD.encode(data) }] })

@@ -16,6 +16,8 @@ use sqlx::{postgres::PgRow, types::Json};
 pub enum CommandStatus {
     /// Durable, and not yet with its workflow.
     Accepted,
+    /// Durable, and kept from its workflow until a person approves or rejects it.
+    Held,
     /// With its workflow.
     Running,
     /// Stuck until a person acts; the code says why.
@@ -33,6 +35,7 @@ impl CommandStatus {
     pub fn name(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
+            Self::Held => "held",
             Self::Running => "running",
             Self::NeedsHuman => "needs_human",
             Self::Done => "done",
@@ -195,7 +198,7 @@ impl TenantTx<'_> {
     }
 }
 
-fn command(row: &PgRow) -> Result<CommandRow, StoreError> {
+pub(crate) fn command(row: &PgRow) -> Result<CommandRow, StoreError> {
     Ok(CommandRow {
         command: row.json("payload")?,
         property: PropertyId::from_uuid(row.uuid("property_id")?),

@@ -1,7 +1,7 @@
 //! Hotels and their choices.
 
 use crate::{StoreError, TenantTx, row::RowExt};
-use lock_domain::{clock::ClockOffset, ids::PropertyId, policy::StayPolicy};
+use lock_domain::{clock::ClockOffset, guard::FeedGuard, ids::PropertyId, policy::StayPolicy};
 use sqlx::{postgres::PgRow, types::Json};
 
 /// A hotel.
@@ -21,6 +21,8 @@ pub struct Property {
     pub clock_hook_url: Option<String>,
     /// Its choices.
     pub policy: StayPolicy,
+    /// How many stays may lose their keys early before a person is asked.
+    pub feed_guard: FeedGuard,
     /// The lock vendor.
     pub vendor: String,
     /// The vendor's settings, without secrets.
@@ -57,7 +59,7 @@ pub struct NewProperty {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT property_id, name, zone, live, clock_offset_ms, clock_hook_url, policy, vendor, vendor_config,
+            "SELECT property_id, name, zone, live, clock_offset_ms, clock_hook_url, policy, feed_guard, vendor, vendor_config,
                     vendor_sealed, config_version FROM properties WHERE tenant_id = $1 ",
             $rest
         )
@@ -113,6 +115,17 @@ impl TenantTx<'_> {
         if done.rows_affected() == 0 { Err(StoreError::NotFound("property")) } else { Ok(()) }
     }
 
+    /// Changes how many stays of a hotel may lose their keys early. What is held already stays held.
+    pub async fn set_feed_guard(&mut self, id: PropertyId, guard: &FeedGuard) -> Result<(), StoreError> {
+        let done = self
+            .query("UPDATE properties SET feed_guard = $3 WHERE tenant_id = $1 AND property_id = $2")
+            .bind(id.as_uuid())
+            .bind(Json(guard))
+            .execute(&mut *self.tx)
+            .await?;
+        if done.rows_affected() == 0 { Err(StoreError::NotFound("property")) } else { Ok(()) }
+    }
+
     /// Changes the vendor's settings, and counts the change.
     pub async fn set_vendor(
         &mut self,
@@ -145,6 +158,7 @@ fn property(row: &PgRow) -> Result<Property, StoreError> {
         clock: ClockOffset::from_millis(row.int("clock_offset_ms")?),
         clock_hook_url: row.text_opt("clock_hook_url")?,
         policy: row.json("policy")?,
+        feed_guard: row.json_opt("feed_guard")?.unwrap_or_default(),
         vendor: row.text("vendor")?,
         vendor_config: row.json("vendor_config")?,
         vendor_sealed: sqlx::Row::try_get(row, "vendor_sealed")?,

@@ -58,7 +58,7 @@ impl TenantTx<'_> {
                    AND ($4::timestamptz IS NULL OR window_from >= $4)
                    AND ($5::timestamptz IS NULL OR window_from < $5)
                    AND ($6::uuid IS NULL OR room_id = $6)
-                   AND (NOT $7 OR needs_attention)
+                   AND (NOT $7 OR needs_attention OR held)
                    AND ($8::uuid IS NULL OR stay_id > $8)
                    AND ($10::text IS NULL OR reservation = $10)
                  ORDER BY stay_id LIMIT $9"

@@ -78,7 +78,7 @@ pub struct StayRow {
     pub cause: Option<EndCause>,
     /// Taken away by staff.
     pub suspended: bool,
-    /// A person should look.
+    /// A person should look; also at a command of the stay's that is held.
     pub needs_attention: bool,
     /// Why; [`Code::Internal`] if a newer version of the code wrote one that this one does not know.
     pub attention_code: Option<Code>,

@@ -42,6 +42,9 @@ static OUTBOX_LAG: LazyLock<Option<GaugeVec>> = LazyLock::new(|| {
 static REVOKES: LazyLock<Option<GaugeVec>> =
     LazyLock::new(|| gauge("lock_revokes_pending", "Credentials that should be gone and may still open a door.", &[]));
 
+static HELD: LazyLock<Option<GaugeVec>> =
+    LazyLock::new(|| gauge("lock_commands_held", "Commands that wait for a person's approval.", &[]));
+
 static REQUESTS: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
     counter("lock_api_requests_total", "Requests answered, by route pattern.", &["route", "method", "status"])
 });
@@ -84,6 +87,11 @@ pub fn set_outbox_lag(seconds: f64) {
 /// So many revokes are pending now.
 pub fn set_revokes_pending(count: u64) {
     set(&REVOKES, &[], count as f64);
+}
+
+/// So many commands are held for approval now.
+pub fn set_commands_held(count: u64) {
+    set(&HELD, &[], count as f64);
 }
 
 /// A request was answered. `route` is the pattern (`/v1/stays/{id}`), never the path.
@@ -148,6 +156,7 @@ mod tests {
         command("new", "done");
         set_outbox_lag(0.5);
         set_revokes_pending(1);
+        set_commands_held(3);
         api_request("/v1/stays/{id}", "GET", 200, Duration::from_millis(3));
         let text = render();
         for line in [
@@ -158,6 +167,7 @@ mod tests {
             "lock_commands_total{status=\"done\",verb=\"new\"} 1",
             "lock_outbox_lag_seconds 0.5",
             "lock_revokes_pending 1",
+            "lock_commands_held 3",
             "lock_api_requests_total{method=\"GET\",route=\"/v1/stays/{id}\",status=\"200\"} 1",
             "lock_api_request_seconds_count{route=\"/v1/stays/{id}\"} 1",
         ] {

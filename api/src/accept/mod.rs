@@ -9,6 +9,7 @@
 //! repeat of the request gets the provisional answer. If Temporal does not answer, the caller gets that answer at once.
 
 mod finish;
+mod guard;
 mod new;
 pub(crate) mod undo;
 mod verbs;
@@ -135,9 +136,10 @@ pub(crate) async fn carry(state: &AppState, ask: Ask, wanted: Wanted) -> Result<
         return replay(status, body);
     }
     let context = Context { state, ask: &ask, property: &property, now: property.clock.now(at), at };
-    let planned = Box::pin(plan(&context, &mut tx, wanted)).await?;
+    let mut planned = Box::pin(plan(&context, &mut tx, wanted)).await?;
     state.limits().command(planned.counted)?;
-    Box::pin(enter(&context, &mut tx, &planned)).await?;
+    let guarded = guard::ask(&context, &mut tx, &mut planned).await?;
+    Box::pin(enter(&context, &mut tx, &planned, &guarded)).await?;
     tx.commit().await.map_err(failure::store)?;
     let clock = property.clock;
     let kind = planned.command.verb.kind();
@@ -158,8 +160,18 @@ async fn plan(context: &Context<'_>, tx: &mut TenantTx<'_>, wanted: Wanted) -> R
     }
 }
 
+    if guarded.is_held() {
+        lock_telemetry::metrics::command(kind.name(), CommandStatus::Held.name());
+        tracing::warn!(operation = %planned.command.id, verb = kind.name(), property = %property.id, "held for approval");
+        return Ok(answer(StatusCode::ACCEPTED, &planned.body));
+    }
 /// Command, provisional answer and audit leaf: the end of tx 1.
-async fn enter(context: &Context<'_>, tx: &mut TenantTx<'_>, planned: &Planned) -> Result<(), Problem> {
+async fn enter(
+    context: &Context<'_>,
+    tx: &mut TenantTx<'_>,
+    planned: &Planned,
+    guarded: &guard::Guarded,
+) -> Result<(), Problem> {
     let Planned { id, command, .. } = planned;
     let new = NewCommand {
         command,
@@ -172,8 +184,6 @@ async fn enter(context: &Context<'_>, tx: &mut TenantTx<'_>, planned: &Planned) 
     let body = serde_json::to_value(&planned.body).map_err(Problem::internal)?;
     let status = StatusCode::ACCEPTED.as_u16();
     tx.idempotency_finish(context.ask.scope(), status, &body).await.map_err(failure::store)?;
-    let accepted = Event::CommandAccepted { verb: command.verb.kind(), operation: command.id, by: command.by };
-    let events = [accepted];
     tx.append(context.now, context.property.id, Some(id.stay), &events).await.map_err(failure::store)?;
     Ok(())
 }
@@ -186,6 +196,10 @@ fn accepted(context: &Context<'_>, id: &StayRef, command: &Command) -> CommandRo
         stay: id.stay,
         reservation: id.reservation.clone(),
         status: CommandStatus::Accepted,
+    let mut events = vec![guarded.note(context, tx, planned).await?];
+    if let (VerbKind::New, Some(former)) = (command.verb.kind(), id.reinstates) {
+        events.push(Event::StayReinstated { former });
+    }
         code: None,
         by: command.by,
         accepted_at: lock_store::to_stored(context.at),
@@ -198,10 +212,6 @@ fn accepted(context: &Context<'_>, id: &StayRef, command: &Command) -> CommandRo
 fn replay(status: u16, body: serde_json::Value) -> Result<Response, Problem> {
     if status >= 400 {
         let problem: Problem = serde_json::from_value(body).map_err(Problem::internal)?;
-    let mut events = vec![guarded.note(context, tx, planned).await?];
-    if let (VerbKind::New, Some(former)) = (command.verb.kind(), id.reinstates) {
-        events.push(Event::StayReinstated { former });
-    }
         return Ok(once::replayed(problem.into_response()));
     }
     let body: StayBody = serde_json::from_value(body).map_err(Problem::internal)?;

@@ -2,10 +2,12 @@
 //!
 //! They must not know how anything is stored or decided. Fields are only added; a request refuses fields that it doesn't know.
 
+mod held;
 mod property;
 mod request;
 mod stay;
 
+pub use held::*;
 pub use property::*;
 pub use request::*;
 pub use stay::*;

@@ -1,7 +1,7 @@
 //! Properties, their rooms and clocks, and the event log.
 
 use jiff::Timestamp;
-use lock_domain::{ids::*, policy::StayPolicy};
+use lock_domain::{guard::FeedGuard, ids::*, policy::StayPolicy};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -25,6 +25,8 @@ pub struct PropertyBody {
     pub now: Timestamp,
     /// Its choices about keys; a stay takes them with it when it is made.
     pub policy: StayPolicy,
+    /// How many of its stays may lose their keys early before a person is asked.
+    pub feed_guard: FeedGuard,
 }
 
 /// The hotels that the API key sees.

@@ -230,6 +230,9 @@ pub struct OperationBody {
     pub verb: VerbKind,
     /// How far it is.
     pub status: OperationStatus,
+    /// Too many stays were to lose their keys at once: a person must approve or reject it, and until then nothing is done. `reason` says
+    /// what to do.
+    Held,
     /// Why it failed or needs somebody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,

@@ -5,6 +5,7 @@
 pub(crate) mod clock;
 pub(crate) mod codec;
 pub(crate) mod events;
+pub(crate) mod held;
 pub(crate) mod keys;
 pub(crate) mod operations;
 pub(crate) mod own;

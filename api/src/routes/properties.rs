@@ -18,7 +18,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode};
-use lock_domain::{Timestamp, ids::PropertyId, policy::StayPolicy, problem::Code};
+use lock_domain::{Timestamp, guard::FeedGuard, ids::PropertyId, policy::StayPolicy, problem::Code};
 use lock_store::IdempotencyScope;
 
 /// List properties
@@ -132,6 +132,49 @@ pub(crate) async fn policy(
     }
     tx.set_policy(property.id, &body.value).await.map_err(failure::store)?;
     property.policy = body.value;
+    let answer = view::property(&property);
+    let value = serde_json::to_value(&answer).map_err(Problem::internal)?;
+    tx.idempotency_finish(scope, StatusCode::OK.as_u16(), &value).await.map_err(failure::store)?;
+    tx.commit().await.map_err(failure::store)?;
+    Ok(axum::Json(answer).into_response())
+}
+
+/// Replace a property's feed guard
+///
+/// How many stays may lose their keys early within a while before a person is asked. Fields that are left out get their defaults. It holds for
+/// what is asked from now on; what is held already stays held.
+#[utoipa::path(
+    put, path = "/v1/properties/{property}/feed-guard", tag = "Properties",
+    params(
+        ("property" = String, Path, description = "The property's id"),
+        ("Idempotency-Key" = String, Header, description = "1 to 128 visible characters, new for each new request"),
+    ),
+    request_body = FeedGuard,
+    responses(
+        (status = 200, description = "The property", body = PropertyBody),
+        (status = "4XX", description = "Refused", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["policy:write"]))
+)]
+pub(crate) async fn feed_guard(
+    State(state): State<AppState>,
+    allowed: Allowed<PolicyWrite>,
+    Param(property): Param<String>,
+    headers: HeaderMap,
+    body: Json<FeedGuard>,
+) -> Result<Response, Problem> {
+    let key = idempotency::key(&headers)?;
+    let route = "PUT /v1/properties/{property}/feed-guard";
+    let scope = IdempotencyScope { client: allowed.key.id, route, key: &key };
+    let bad = |e: lock_domain::policy::PolicyError| Problem::field(Code::InvalidField, e.field, e.to_string());
+    body.value.check().map_err(bad)?;
+    let mut tx = state.store().tenant(allowed.key.tenant).await.map_err(failure::store)?;
+    let mut property = auth::property(&mut tx, &allowed.key, &property).await?;
+    if let First::No { status, body } = once::begin(&mut tx, scope, &body.hash, Timestamp::now()).await? {
+        return once::replay(status, body);
+    }
+    tx.set_feed_guard(property.id, &body.value).await.map_err(failure::store)?;
+    property.feed_guard = body.value;
     let answer = view::property(&property);
     let value = serde_json::to_value(&answer).map_err(Problem::internal)?;
     tx.idempotency_finish(scope, StatusCode::OK.as_u16(), &value).await.map_err(failure::store)?;

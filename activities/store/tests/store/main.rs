@@ -8,6 +8,7 @@ mod claims;
 mod cluster;
 mod commands;
 mod effects;
+mod held;
 mod idempotency;
 mod keys;
 mod log;
