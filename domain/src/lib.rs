@@ -16,6 +16,7 @@ pub mod pin;
 pub mod policy;
 pub mod problem;
 pub mod stay;
+pub mod vendor;
 pub mod window;
 
 /// An instant in UTC with nanoseconds, as everywhere in this workspace.
