@@ -1,6 +1,6 @@
 //! What can be asked of a stay. One command is one accepted request, and one operation that its caller can follow.
 
-use crate::{clock::ClockOffset, ids::*, window::Window};
+use crate::{clock::ClockOffset, ids::*, stay::StayKind, window::Window};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,9 @@ pub struct NewKey {
 pub enum Verb {
     /// Make the stay and its first keys.
     New {
+        /// What the stay is for.
+        #[serde(default, skip_serializing_if = "StayKind::is_guest")]
+        kind: StayKind,
         /// What the PMS said.
         window: Window,
         /// The guest's room.

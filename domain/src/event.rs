@@ -49,6 +49,15 @@ pub enum Event {
         /// The stay that is over.
         former: StayId,
     },
+    /// Somebody asked for a key that opens a room once.
+    OneShotAsked {
+        /// The room.
+        room: RoomId,
+        /// What for.
+        purpose: Purpose,
+        /// Who asked.
+        by: ApiKeyId,
+    },
     /// A command has its verdict.
     CommandSettled {
         /// What was asked.
@@ -119,6 +128,22 @@ pub enum Event {
         /// Why.
         code: Code,
     },
+    /// The lock vendor has made up a key's PIN; it can be revealed.
+    PinMade {
+        /// The key.
+        key: KeyId,
+        /// It had another one before, which opens nothing any more.
+        again: bool,
+    },
+    /// The lock vendor has made up a PIN that another key has, too, at the same door.
+    PinShared {
+        /// The key that was made.
+        key: KeyId,
+        /// The other one.
+        other: KeyId,
+        /// The lock's door.
+        door: DoorId,
+    },
     /// A PIN was shown to a client.
     PinRevealed {
         /// The key.
@@ -141,6 +166,7 @@ impl Event {
             Self::CommandHeld { .. } => "stay.command_held.v1",
             Self::HoldDecided { .. } => "stay.hold_decided.v1",
             Self::StayReinstated { .. } => "stay.reinstated.v1",
+            Self::OneShotAsked { .. } => "stay.one_shot_asked.v1",
             Self::CommandSettled { .. } => "stay.command_settled.v1",
             Self::PhaseChanged { .. } => "stay.phase_changed.v1",
             Self::WindowChanged { .. } => "stay.window_changed.v1",
@@ -149,6 +175,8 @@ impl Event {
             Self::CredentialGone { .. } => "credential.gone.v1",
             Self::EffectPending { .. } => "credential.pending.v1",
             Self::EffectRefused { .. } => "credential.refused.v1",
+            Self::PinMade { .. } => "key.pin_made.v1",
+            Self::PinShared { .. } => "key.pin_shared.v1",
             Self::PinRevealed { .. } => "key.pin_revealed.v1",
             Self::ClockAdvanced { .. } => "property.clock_advanced.v1",
         }
@@ -167,6 +195,9 @@ impl Event {
             Self::HoldDecided { verb, approved: false, .. } => format!("Rejected: {}.", words(*verb)),
             Self::StayReinstated { former } => {
                 format!("Reinstated: the reservation's stay {former} is over, and this is a new one, with keys of its own.")
+            }
+            Self::OneShotAsked { purpose, .. } => {
+                format!("A key that opens the room once: {}.", purpose.name().replace('_', " "))
             }
             Self::CommandSettled { verb, outcome: Verdict::Done, .. } => format!("Done: {}.", words(*verb)),
             Self::CommandSettled { verb, outcome: Verdict::Overtaken, .. } => {
@@ -207,6 +238,14 @@ impl Event {
             Self::EffectRefused { door: d, code, .. } => {
                 format!("Refused at {}: {}. {}", door(*d), lower(code.title()), code.remedy())
             }
+            Self::PinMade { again: false, .. } => "The lock vendor has made up the PIN; it can be revealed.".to_owned(),
+            Self::PinMade { again: true, .. } => {
+                "The lock vendor has made up another PIN; tell the guest, the earlier one opens nothing any more.".to_owned()
+            }
+            Self::PinShared { door: d, .. } => format!(
+                "Look at this: the lock vendor has made up a PIN for {} that another key has there, too. `reissue` gives one of them another.",
+                door(*d)
+            ),
             Self::PinRevealed { .. } => "The PIN was shown, once.".to_owned(),
             Self::ClockAdvanced { now } => format!("The property's test clock was moved to {now}."),
         }
@@ -240,10 +279,14 @@ fn phase_words(phase: StayPhase, cause: Option<EndCause>) -> &'static str {
         (StayPhase::Ending, Some(EndCause::Expired)) => {
             "The stay has run out without a check-out; keys are being taken out."
         }
+        (StayPhase::Ending, Some(EndCause::Revoked)) => "Taken back; the one-shot key is being taken out of the lock.",
+        (StayPhase::Ending, Some(EndCause::Used)) => "Used; what is left of the one-shot key is being taken out of the lock.",
         (StayPhase::Ending, _) => "Cancelled; keys are being taken out of the locks.",
         (StayPhase::Ended, Some(EndCause::CheckedOut)) => "Over: checked out, and no lock opens.",
         (StayPhase::Ended, Some(EndCause::Cancelled)) => "Over: cancelled before arrival, and no lock opens.",
         (StayPhase::Ended, Some(EndCause::NoShow)) => "Over: the guest never came, and no lock opens.",
+        (StayPhase::Ended, Some(EndCause::Revoked)) => "Over: the one-shot key was taken back, and no lock opens.",
+        (StayPhase::Ended, Some(EndCause::Used)) => "Over: the one-shot key was used, and no lock opens.",
         (StayPhase::Ended, _) => "Over: the window has ended, and no lock opens.",
     }
 }

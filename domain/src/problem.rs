@@ -68,6 +68,9 @@ codes! {
     PinWeak, "pin_weak", 422, "The PIN is too easy to guess", "Choose one without repeated or consecutive digits, or leave it to us.";
     PinTaken, "pin_taken", 409, "The PIN is in use, or was in use lately", "Choose another, or leave it to us.";
     PinRevealed, "pin_revealed", 410, "The PIN has been revealed before", "Use `reissue` for a new PIN if it is lost.";
+    PinNotReady, "pin_not_ready", 409, "The PIN is not known yet", "The lock vendor makes it up when the key is made: ask again when the stay is active. It is also unknown while the keys are suspended.";
+    OneShotFixed, "one_shot_fixed", 409, "A one-shot key can't be changed", "Take it back with `one-shot-keys/{reservation}/revoke` and make another one.";
+    CapabilityMissing, "capability_missing", 422, "The lock vendor can't do this", "Ask for what `detail` names instead.";
     PinsExhausted, "pins_exhausted", 503, "The property has no free PIN", "Raise `pin_digits` or lower `pin_quarantine_s` in the property's policy.";
     RateLimited, "rate_limited", 429, "Too many requests", "Wait for the seconds in `Retry-After`.";
     ClockLive, "clock_live", 409, "A live property's clock can't be moved", "Use a sandbox property.";
@@ -88,13 +91,13 @@ codes! {
     VendorUnreachable, "vendor_unreachable", 503, "The vendor does not answer", "Nothing; we go on trying.";
     VendorRefused, "vendor_refused", 422, "The vendor refused", "See the stay's timeline for the vendor's own words.";
     Unproven, "unproven", 503, "Nobody can tell yet whether the vendor acted", "Nothing; we read back until we know, and never send twice.";
-}
-
-impl Code {
     HeldForApproval, "held_for_approval", 409, "Held, because too many stays of the property were to lose their keys at once", "Look at `GET …/held`: another API key with the scope `stays:approve` approves or rejects it. Until then every key works as before.";
     ApprovalRefused, "approval_refused", 409, "It was held for approval, and rejected", "Everything is as before. If it was meant all the same, send it again with a new Idempotency-Key.";
     SecondPerson, "second_person_needed", 403, "Nobody approves his own request", "Approve with another API key than the one that asked; it needs the scope `stays:approve`.";
     NotHeld, "operation_not_held", 409, "The operation is not held for approval", "Look at `GET …/held` for those that are; this one was decided already, or never held.";
+}
+
+impl Code {
     /// The code with this text.
     pub fn from_text(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.text() == text)

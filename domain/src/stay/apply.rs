@@ -36,6 +36,7 @@ impl Stay {
             return Ok(());
         }
         allowed(command.verb.kind(), self.phase(now))?;
+        self.kind.allows(command.verb.kind())?;
         match &command.verb {
             Verb::ModifyStay { window } => window.check(now).map(|_| ()).map_err(Code::from),
             Verb::RoomMove { room, .. } if *room == self.room => Err(Code::SameRoom),
@@ -107,6 +108,7 @@ impl Stay {
                 self.keys.iter_mut().for_each(|k| k.wish = Wish::Unwanted);
                 self.overtake(command.id, &MAKING);
             }
+            Verb::CheckOut | Verb::Cancel if !self.kind.is_guest() => self.end(EndCause::Revoked, Some(command.id)),
             Verb::CheckOut => self.end(EndCause::CheckedOut, Some(command.id)),
             Verb::Cancel if now < self.window.from => self.end(EndCause::Cancelled, Some(command.id)),
             Verb::Cancel => self.end(EndCause::NoShow, Some(command.id)),

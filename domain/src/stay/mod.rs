@@ -21,12 +21,14 @@
 //! ```
 
 mod apply;
+mod kind;
 mod plan;
 mod record;
 #[cfg(test)]
 mod tests;
 
 pub use apply::{allowed, may_follow};
+pub use kind::{Purpose, StayKind};
 pub use plan::{Action, Effect, Next, Urgency};
 pub use record::Known;
 
@@ -39,7 +41,7 @@ use crate::{
     problem::Code,
     window::Window,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Where a stay stands, in the words of a front desk.
@@ -93,6 +95,10 @@ pub enum EndCause {
     NoShow,
     /// The window ended without a check-out.
     Expired,
+    /// A one-shot key was taken back.
+    Revoked,
+    /// A one-shot key is not in its lock any more: it was used, or somebody took it out.
+    Used,
 }
 
 impl EndCause {
@@ -103,6 +109,8 @@ impl EndCause {
             Self::Cancelled => "cancelled",
             Self::NoShow => "no_show",
             Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Used => "used",
         }
     }
 }
@@ -210,6 +218,9 @@ pub struct Stay {
     pub policy: StayPolicy,
     /// The property's clock.
     pub clock: ClockOffset,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "StayKind::is_guest")]
+    pub kind: StayKind,
     /// What the PMS said.
     pub window: Window,
     /// The guest's room; during a move the new one.
@@ -247,13 +258,14 @@ impl Stay {
 
     /// A stay, from the command that makes it. Anything else than [`Verb::New`] is refused.
     pub fn begin(id: StayRef, policy: StayPolicy, command: &Command) -> Result<Self, Code> {
-        let Verb::New { window, room, ref doors, ref keys } = command.verb else {
+        let Verb::New { kind, window, room, ref doors, ref keys } = command.verb else {
             return Err(Code::StayNotFound);
         };
         let mut stay = Self {
             id,
             policy,
             clock: command.clock,
+            kind,
             window,
             room,
             doors: doors.clone(),
@@ -278,6 +290,7 @@ impl Stay {
             id,
             policy,
             clock: ClockOffset::REAL,
+            kind: StayKind::Guest,
             window: Window { from: Timestamp::UNIX_EPOCH, until: Timestamp::UNIX_EPOCH },
             room: RoomId::from_uuid(uuid::Uuid::nil()),
             doors: Vec::new(),
@@ -294,9 +307,13 @@ impl Stay {
         }
     }
 
-    /// The window that locks are told: padded by the policy, whole minutes.
+    /// The window that locks are told: padded by the policy, whole minutes. A one-shot key is not padded: it is counted in whole hours
+    /// from its start, and five minutes would cost it one.
     pub fn lock_window(&self) -> Window {
-        self.window.padded(self.policy.pad_before(), self.policy.grace_after())
+        match self.kind {
+            StayKind::Guest => self.window.padded(self.policy.pad_before(), self.policy.grace_after()),
+            StayKind::OneShot => self.window.padded(SignedDuration::ZERO, SignedDuration::ZERO),
+        }
     }
 
     /// When keys are put into locks.

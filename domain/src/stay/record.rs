@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::credential::CredentialMove as M;
-use jiff::SignedDuration;
 
 /// What is known of a credential after a round of tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +73,9 @@ impl Stay {
         // A pause is for trying the same thing again; what has been overtaken meanwhile waits for nothing.
         if self.wanted_of(effect.credential, now).is_some_and(|next| !next.is_like(effect.action)) {
             self.with(effect.credential, |c| (c.failed_rounds, c.retry_at) = (0, None));
+        }
+        if known == Known::Gone {
+            self.spent(effect);
         }
         if let (Known::Refused { code }, Action::Issue { .. }) = (known, effect.action) {
             self.undo_move(effect.door, code);

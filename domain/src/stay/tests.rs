@@ -44,6 +44,7 @@ fn stay_from(from: &str) -> Stay {
         reinstates: None,
     };
     let verb = Verb::New {
+        kind: StayKind::Guest,
         window: window(from, "2026-11-26T11:00:00Z"),
         room: room(101),
         doors: vec![door(101), door(1)],
