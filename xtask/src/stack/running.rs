@@ -3,23 +3,20 @@
 //! `DATABASE_URL`, `TEMPORAL_ADDRESS` and `NATS_URL` replace the embedded part. Must not know our own binaries.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use super::options::StackOptions;
 use super::process::{children_die_with_us, sweep_leftovers};
+use super::root::{create_root, lock_root, remove_dead_siblings, remove_ephemeral};
 use super::secret::Password;
 use super::server::Server;
 use super::state::{StackState, StateFile, SupervisorId, database_url};
 use super::tools::Tools;
-use super::user::fallback_dir;
 use super::{nats, postgres, temporal};
-
-const SIBLING_GRACE: Duration = Duration::from_secs(30);
 
 /// A part of the stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -378,68 +375,4 @@ impl Drop for Stack {
             let _ = self.end();
         }
     }
-}
-
-fn create_root(root: &Path) -> Result<()> {
-    super::user::create_open_dir(root)
-}
-
-fn lock_root(root: &Path) -> Result<File> {
-    let path = root.join("lock");
-    let file = OpenOptions::new().create(true).append(true).open(&path)?;
-    if file.try_lock().is_err() {
-        let supervisor = StateFile::of(root).load().and_then(|state| state.supervisor);
-        let who = supervisor.map_or_else(String::new, |supervisor| format!(" (process {})", supervisor.pid));
-        bail!("a stack runs in {} already{who}: end it with `cargo xtask down`", root.display());
-    }
-    Ok(file)
-}
-
-/// Removes stacks of test processes that were killed: those whose lock nobody holds. Young ones may be about to take it.
-fn remove_dead_siblings(root: &Path) {
-    let Some(entries) = root.parent().and_then(|parent| std::fs::read_dir(parent).ok()) else { return };
-    for dir in entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|dir| dir != root) {
-        let Ok(lock) = File::open(dir.join("lock")) else { continue };
-        let age = lock.metadata().and_then(|lock| lock.modified()).ok().and_then(|made| made.elapsed().ok());
-        if age.is_some_and(|age| age > SIBLING_GRACE)
-            && lock.try_lock().is_ok()
-            && sweep_leftovers(&dir.join("run")).is_ok()
-        {
-            remove_ephemeral(&dir, None);
-        }
-    }
-}
-
-fn remove_ephemeral(root: &Path, postgres_home: Option<&Path>) {
-    // Whatever stays costs disk space only, and the next start tries again.
-    let fallback = fallback_dir(&root.join("postgres"));
-    for dir in [postgres_home.unwrap_or(&fallback), root] {
-        let _ = std::fs::remove_dir_all(dir);
-    }
-}
-
-/// Removes everything that a stack that has ended keeps in its folder, except fetched programs.
-///
-/// # Errors
-/// When the stack runs, or something can't be removed.
-pub fn wipe(root: &Path) -> Result<()> {
-    if !root.exists() {
-        return Ok(());
-    }
-    let _lock = lock_root(root)?;
-    let fallback = fallback_dir(&root.join("postgres"));
-    if fallback.exists() {
-        std::fs::remove_dir_all(&fallback).with_context(|| format!("cannot remove {}", fallback.display()))?;
-    }
-    for entry in std::fs::read_dir(root)? {
-        let entry = entry?;
-        let path = entry.path();
-        if ["bin", "tests", "lock"].iter().any(|kept| entry.file_name() == *kept) {
-            continue;
-        }
-        let removed =
-            if entry.file_type()?.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
-        removed.with_context(|| format!("cannot remove {}", path.display()))?;
-    }
-    Ok(())
 }
