@@ -5,6 +5,7 @@ mod check_laws;
 mod demo;
 mod doctor;
 mod down;
+mod record_histories;
 mod replay_day;
 mod stack_selftest;
 mod test;
@@ -37,6 +38,8 @@ enum Command {
     ReplayDay(replay_day::Args),
     /// Measure our numbers beside what the same server takes for nothing (release binaries)
     Bench(bench::Args),
+    /// Record the histories that every later build must be able to replay (temporal/README.md)
+    RecordHistories(record_histories::Args),
     /// Run everything that CI runs
     Test(test::Args),
     /// Check the dependency law and the file sizes
@@ -56,6 +59,7 @@ impl Cli {
             Command::Bench(args) => bench::run(&project, &args),
             Command::Demo(args) => demo::run(&project, &args),
             Command::ReplayDay(args) => replay_day::run(&project, &args),
+            Command::RecordHistories(args) => record_histories::run(&project, &args),
             Command::Test(args) => test::run(&project, &args),
             Command::CheckLaws => check_laws::run(&project),
             Command::StackSelftest(args) => stack_selftest::run(&project, &args),
