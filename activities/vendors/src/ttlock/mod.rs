@@ -16,3 +16,9 @@ pub use config::{ReadMethod, TtlockConfig};
 
 /// The vendor's name in metrics, task queues and configuration.
 pub const NAME: &str = "ttlock";
+
+/// Reads bytes as every answer of the cloud, for fuzzing: none may panic or take long.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn read_anything(bytes: &[u8]) {
+    wire::read_anything(bytes);
+}

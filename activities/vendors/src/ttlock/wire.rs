@@ -165,6 +165,23 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D:
     String::deserialize(deserializer).map(SecretString::from)
 }
 
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn read_anything(bytes: &[u8]) {
+    drop(serde_json::from_slice::<Added>(bytes));
+    drop(serde_json::from_slice::<Got>(bytes));
+    drop(serde_json::from_slice::<Date>(bytes));
+    drop(serde_json::from_slice::<TokenAnswer>(bytes));
+    if let Ok(page) = serde_json::from_slice::<Page<PasscodeRow>>(bytes) {
+        page.list.into_iter().map(|row| row.credential(true)).for_each(drop);
+    }
+    if let Ok(page) = serde_json::from_slice::<Page<LockRow>>(bytes) {
+        page.list.into_iter().map(VendorLock::from).for_each(drop);
+    }
+    if let Ok(page) = serde_json::from_slice::<Page<GatewayRow>>(bytes) {
+        page.list.into_iter().map(GatewayStatus::from).for_each(drop);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

@@ -1,0 +1,153 @@
+//! HTTPS with a certificate that nobody but the server vouches for, and connections that a fault can cut.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::sim::VisionlineSim;
+use super::views::Fingerprints;
+
+/// A certificate with its key, ready to serve.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    pub(crate) tls: Arc<ServerConfig>,
+    pub(crate) fingerprints: Fingerprints,
+}
+
+impl Identity {
+    /// A new key and a certificate that it signs itself.
+    pub(crate) fn generate() -> io::Result<Self> {
+        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let made = rcgen::generate_simple_self_signed(names).map_err(io::Error::other)?;
+        let certificate = made.cert.der().clone();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+        let public_key = rcgen::PublicKeyData::subject_public_key_info(&made.signing_key);
+        let fingerprints = Fingerprints {
+            certificate: hex::encode(Sha256::digest(&certificate)),
+            public_key: hex::encode(Sha256::digest(public_key)),
+        };
+        let mut tls = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(io::Error::other)?
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .map_err(io::Error::other)?;
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self { tls: Arc::new(tls), fingerprints })
+    }
+}
+
+/// The handler's grip on its own connection.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Line(Arc<AtomicBool>);
+
+impl Line {
+    /// From now on nothing goes out; the connection closes.
+    pub(crate) fn cut(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// A stream that can be cut.
+#[derive(Debug)]
+pub(crate) struct CuttableStream {
+    stream: TlsStream<TcpStream>,
+    line: Line,
+}
+
+/// Connections whose handshake is done.
+#[derive(Debug)]
+pub(crate) struct TlsListener {
+    ready: mpsc::Receiver<(CuttableStream, SocketAddr)>,
+    local: SocketAddr,
+}
+
+impl TlsListener {
+    /// Shakes hands beside one another: a peer who says nothing holds up nobody. Ends with the simulator.
+    pub(crate) fn start(listener: TcpListener, sim: VisionlineSim) -> io::Result<Self> {
+        let local = listener.local_addr()?;
+        let (sender, ready) = mpsc::channel(64);
+        tokio::spawn(async move {
+            loop {
+                let accepted = tokio::select! {
+                    () = sim.stopped() => return,
+                    accepted = listener.accept() => accepted,
+                };
+                let Ok((stream, addr)) = accepted else { continue };
+                // Without it small answers wait for the peer's delayed acknowledgement.
+                let _ = stream.set_nodelay(true);
+                let acceptor = TlsAcceptor::from(sim.identity().tls);
+                let sender = sender.clone();
+                tokio::spawn(async move {
+                    match acceptor.accept(stream).await {
+                        // A closed channel means that the server has ended.
+                        Ok(stream) => {
+                            let _ = sender.send((CuttableStream { stream, line: Line::default() }, addr)).await;
+                        }
+                        Err(error) => tracing::debug!(%error, "no handshake"),
+                    }
+                });
+            }
+        });
+        Ok(Self { ready, local })
+    }
+}
+
+impl Listener for TlsListener {
+    type Io = CuttableStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        match self.ready.recv().await {
+            Some(accepted) => accepted,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        Ok(self.local)
+    }
+}
+
+impl Connected<IncomingStream<'_, TlsListener>> for Line {
+    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
+        stream.io().line.clone()
+    }
+}
+
+impl AsyncRead for CuttableStream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for CuttableStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.line.0.load(Ordering::Acquire) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
