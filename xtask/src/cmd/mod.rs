@@ -5,6 +5,7 @@ mod check_laws;
 mod demo;
 mod doctor;
 mod down;
+mod fuzz;
 mod record_histories;
 mod replay_day;
 mod stack_selftest;
@@ -40,6 +41,8 @@ enum Command {
     Bench(bench::Args),
     /// Record the histories that every later build must be able to replay (temporal/README.md)
     RecordHistories(record_histories::Args),
+    /// Fuzz the parsers of vendors' wires (cargo-fuzz, nightly)
+    Fuzz(fuzz::Args),
     /// Run everything that CI runs
     Test(test::Args),
     /// Check the dependency law and the file sizes
@@ -60,6 +63,7 @@ impl Cli {
             Command::Demo(args) => demo::run(&project, &args),
             Command::ReplayDay(args) => replay_day::run(&project, &args),
             Command::RecordHistories(args) => record_histories::run(&project, &args),
+            Command::Fuzz(args) => fuzz::run(&project, &args),
             Command::Test(args) => test::run(&project, &args),
             Command::CheckLaws => check_laws::run(&project),
             Command::StackSelftest(args) => stack_selftest::run(&project, &args),
