@@ -7,7 +7,7 @@
 use crate::failure;
 use jiff::Timestamp;
 use lock_domain::{
-    command::{Verb, VerbKind},
+    command::{Command, Verb, VerbKind},
     event::Event,
     stay::{Settled, StayPhase, Verdict, Wish},
 };
@@ -41,9 +41,8 @@ impl Records {
 impl Records {
     async fn write(&self, new: &StaySnapshot) -> Result<(), StoreError> {
         let mut tx = self.store.tenant(new.id.tenant).await?;
-        let old = tx.stay_by_id(new.id.stay).await?.ok_or(StoreError::NotFound("stay"))?;
+        let old = tx.record_stay(new.id.stay, &row_of(new, Timestamp::now())).await?;
         let mut events = differences(&old, new);
-        tx.record_stay(new.id.stay, &row_of(new, Timestamp::now())).await?;
         self.settle(&mut tx, new, &mut events).await?;
         let rest = jiff::SignedDuration::from_secs(new.pin_quarantine_s.into());
         let rested = new.at.saturating_add(rest).unwrap_or(Timestamp::MAX);
@@ -78,12 +77,12 @@ impl Records {
                 Verdict::Failed(code) => (CommandStatus::Failed, Some(code)),
                 Verdict::Overtaken => (CommandStatus::Overtaken, None),
             };
-            if tx.settle_command(one.id, status, code, at).await? {
+            if let Some(command) = tx.settle_command(one.id, status, code, at).await? {
                 if let Verdict::Failed(_) = one.verdict {
-                    give_back(tx, new, one).await?;
+                    give_back(tx, new, &command).await?;
                 }
                 metrics::command(one.verb.name(), status.name());
-                self.time_to_key(tx, new, one).await?;
+                time_to_key(new, one, &command);
                 events.push(Event::CommandSettled { verb: one.verb, operation: one.id, outcome: one.verdict });
             }
         }
@@ -98,21 +97,17 @@ impl Records {
 /// Verbs after which a guest waits for a door to open.
 const MAKING: [VerbKind; 3] = [VerbKind::New, VerbKind::Duplicate, VerbKind::Reissue];
 
-impl Records {
-    /// How long the guest has waited: from acceptance to the last proof. A stay that was planned ahead made nobody wait.
-    async fn time_to_key(&self, tx: &mut TenantTx<'_>, new: &StaySnapshot, one: &Settled) -> Result<(), StoreError> {
-        if one.verdict == Verdict::Done && MAKING.contains(&one.verb) && new.phase == StayPhase::Active {
-            let accepted = tx.command(one.id).await?.map_or(new.at, |command| command.command.at);
-            metrics::time_to_key(&new.vendor, new.at.duration_since(accepted).unsigned_abs());
-        }
-        Ok(())
+/// How long the guest has waited: from acceptance to the last proof. A stay that was planned ahead made nobody wait.
+fn time_to_key(new: &StaySnapshot, one: &Settled, command: &Command) {
+    if one.verdict == Verdict::Done && MAKING.contains(&one.verb) && new.phase == StayPhase::Active {
+        metrics::time_to_key(&new.vendor, new.at.duration_since(command.at).unsigned_abs());
     }
 }
 
 /// What the API had changed in the record for a command that came to nothing. Claims follow from what is left ([`Records::write`]).
-async fn give_back(tx: &mut TenantTx<'_>, new: &StaySnapshot, one: &Settled) -> Result<(), StoreError> {
-    match tx.command(one.id).await?.map(|row| row.command.verb) {
-        Some(Verb::Reissue { old, key }) if !new.retired.contains(&old) => tx.keep_key(old, key.id).await,
+async fn give_back(tx: &mut TenantTx<'_>, new: &StaySnapshot, command: &Command) -> Result<(), StoreError> {
+    match &command.verb {
+        Verb::Reissue { old, key } if !new.retired.contains(old) => tx.keep_key(*old, key.id).await,
         _ => Ok(()),
     }
 }

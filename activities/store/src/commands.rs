@@ -173,28 +173,30 @@ impl TenantTx<'_> {
         rows.iter().map(command).collect()
     }
 
-    /// Sets a command's status. Returns whether it changed: a final status stays, whatever comes later.
+    /// Sets a command's status, and returns the command if that changed: a final status stays, whatever comes later. One with a verdict
+    /// was delivered.
     pub async fn settle_command(
         &mut self,
         id: CommandId,
         status: CommandStatus,
         code: Option<Code>,
         at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let done = self
+    ) -> Result<Option<Command>, StoreError> {
+        let row = self
             .query(
-                "UPDATE commands SET status = $3, code = $4, settled_at = CASE WHEN $5 THEN $6 END
+                "UPDATE commands SET status = $3, code = $4, settled_at = CASE WHEN $5 THEN $6 END,
+                        delivered_at = CASE WHEN $5 THEN COALESCE(delivered_at, $6) ELSE delivered_at END
                  WHERE tenant_id = $1 AND command_id = $2 AND status NOT IN ('done', 'failed', 'overtaken')
-                   AND (status, code) IS DISTINCT FROM ($3, $4)",
+                   AND (status, code) IS DISTINCT FROM ($3, $4) RETURNING payload",
             )
             .bind(id.as_uuid())
             .bind(status.name())
             .bind(code.map(Code::text))
             .bind(status.is_final())
             .bind(Ts(at))
-            .execute(&mut *self.tx)
+            .fetch_optional(&mut *self.tx)
             .await?;
-        Ok(done.rows_affected() == 1)
+        row.map(|row| row.json("payload")).transpose()
     }
 }
 

@@ -8,12 +8,14 @@ use crate::{
 use jiff::Timestamp;
 use lock_domain::{
     ids::{PropertyId, ReservationRef, RoomId, StayId},
-    stay::StayPhase,
+    stay::{StayKind, StayPhase},
 };
 
 /// Which stays of a property. The default is all of them, 100 at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StayFilter {
+    /// Of this kind.
+    pub kind: Option<StayKind>,
     /// In one of these phases; empty is any.
     pub phases: Vec<StayPhase>,
     /// Arriving at this instant or later.
@@ -35,6 +37,7 @@ pub struct StayFilter {
 impl Default for StayFilter {
     fn default() -> Self {
         Self {
+            kind: None,
             phases: Vec::new(),
             arrival_from: None,
             arrival_until: None,
@@ -61,6 +64,7 @@ impl TenantTx<'_> {
                    AND (NOT $7 OR needs_attention OR held)
                    AND ($8::uuid IS NULL OR stay_id > $8)
                    AND ($10::text IS NULL OR reservation = $10)
+                   AND ($11::text IS NULL OR kind = $11)
                  ORDER BY stay_id LIMIT $9"
             ))
             .bind(property.as_uuid())
@@ -72,6 +76,7 @@ impl TenantTx<'_> {
             .bind(filter.after.map(|stay| stay.as_uuid()))
             .bind(i64::from(filter.limit))
             .bind(filter.reservation.as_ref().map(ReservationRef::as_str))
+            .bind(filter.kind.map(StayKind::name))
             .fetch_all(&mut *self.tx)
             .await?;
         rows.iter().map(stay_row).collect()

@@ -6,7 +6,7 @@ use lock_domain::{
     clock::ClockOffset,
     ids::{PropertyId, ReservationRef, RoomId, StayId},
     problem::Code,
-    stay::{EndCause, StayPhase},
+    stay::{EndCause, Purpose, StayKind, StayPhase},
     window::Window,
 };
 use sqlx::postgres::PgRow;
@@ -14,6 +14,10 @@ use sqlx::postgres::PgRow;
 /// A stay to be entered.
 #[derive(Debug, Clone)]
 pub struct NewStay {
+    /// What it is for.
+    pub kind: StayKind,
+    /// What a one-shot key is for; `None` for a guest's stay.
+    pub purpose: Option<Purpose>,
     /// Its id.
     pub id: StayId,
     /// The hotel.
@@ -62,6 +66,10 @@ pub struct StayRecord {
 /// A stay as it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StayRow {
+    /// What it is for.
+    pub kind: StayKind,
+    /// What a one-shot key is for; `None` for a guest's stay.
+    pub purpose: Option<Purpose>,
     /// Its id.
     pub id: StayId,
     /// The hotel.
@@ -99,7 +107,7 @@ macro_rules! select_stay {
             "SELECT stay_id, property_id, reservation, window_from, window_until, room_id, phase, cause, suspended,
                     (needs_attention OR held) AS needs_attention,
                     COALESCE(attention_code, CASE WHEN held THEN 'held_for_approval' END) AS attention_code,
-                    next_deadline, reinstates, created_at, updated_at
+                    next_deadline, reinstates, kind, purpose, created_at, updated_at
              FROM stays CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM commands c WHERE c.tenant_id = stays.tenant_id
                                             AND c.stay_id = stays.stay_id AND c.status = 'held') AS held) h
              WHERE tenant_id = $1 ",
@@ -116,8 +124,8 @@ impl TenantTx<'_> {
         let done = self
             .query(
                 "INSERT INTO stays (tenant_id, stay_id, property_id, reservation, window_from, window_until, room_id, phase,
-                                    next_deadline, reinstates, clock_told_ms, created_at, updated_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $11, $12, $10, $10)
+                                    next_deadline, reinstates, clock_told_ms, kind, purpose, created_at, updated_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $11, $12, $13, $14, $10, $10)
                  ON CONFLICT (tenant_id, property_id, reservation) WHERE phase <> 'ended' DO NOTHING",
             )
             .bind(new.id.as_uuid())
@@ -131,6 +139,8 @@ impl TenantTx<'_> {
             .bind(Ts(new.at))
             .bind(new.reinstates.map(|stay| stay.as_uuid()))
             .bind(new.clock.as_millis())
+            .bind(new.kind.name())
+            .bind(new.purpose.map(Purpose::name))
             .execute(&mut *self.tx)
             .await?;
         if done.rows_affected() == 0 { Err(StoreError::StayExists) } else { Ok(()) }
@@ -175,14 +185,16 @@ impl TenantTx<'_> {
         row.as_ref().map(stay_row).transpose()
     }
 
-    /// Records where a stay stands.
-    pub async fn record_stay(&mut self, id: StayId, record: &StayRecord) -> Result<(), StoreError> {
-        let done = self
-            .query(
-                "UPDATE stays SET phase = $3, cause = $4, suspended = $5, needs_attention = $6, attention_code = $7,
+    /// Records where a stay stands, and returns where it stood before.
+    pub async fn record_stay(&mut self, id: StayId, record: &StayRecord) -> Result<StayRow, StoreError> {
+        let row = self
+            .query(concat!(
+                "WITH before AS (",
+                select_stay!("AND stay_id = $2 FOR UPDATE OF stays"),
+                ") UPDATE stays s SET phase = $3, cause = $4, suspended = $5, needs_attention = $6, attention_code = $7,
                         next_deadline = $8, window_from = $9, window_until = $10, room_id = $11, updated_at = $12
-                 WHERE tenant_id = $1 AND stay_id = $2",
-            )
+                 FROM before WHERE s.tenant_id = $1 AND s.stay_id = before.stay_id RETURNING before.*"
+            ))
             .bind(id.as_uuid())
             .bind(record.phase.name())
             .bind(record.cause.map(EndCause::name))
@@ -194,14 +206,16 @@ impl TenantTx<'_> {
             .bind(Ts(record.window.until))
             .bind(record.room.as_uuid())
             .bind(Ts(record.at))
-            .execute(&mut *self.tx)
+            .fetch_optional(&mut *self.tx)
             .await?;
-        if done.rows_affected() == 0 { Err(StoreError::NotFound("stay")) } else { Ok(()) }
+        stay_row(&row.ok_or(StoreError::NotFound("stay"))?)
     }
 }
 
 pub(crate) fn stay_row(row: &PgRow) -> Result<StayRow, StoreError> {
     Ok(StayRow {
+        kind: row.name("kind")?,
+        purpose: row.name_opt("purpose")?,
         id: StayId::from_uuid(row.uuid("stay_id")?),
         property: PropertyId::from_uuid(row.uuid("property_id")?),
         reservation: row.reservation("reservation")?,

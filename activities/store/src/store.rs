@@ -3,8 +3,9 @@
 use crate::{OutboxListener, StoreError, TenantTx, row::RowExt};
 use lock_domain::ids::TenantId;
 use sqlx::{
-    AssertSqlSafe, Connection,
-    postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions},
+    AssertSqlSafe, Connection, Postgres,
+    postgres::{PgArguments, PgConnectOptions, PgListener, PgPool, PgPoolOptions, PgRow},
+    query::Query,
 };
 use std::time::Duration;
 
@@ -57,6 +58,25 @@ impl Store {
         let begin = format!("BEGIN; SELECT set_config('app.tenant_id', '{}', true)", tenant.as_uuid());
         let tx = self.pool.begin_with(AssertSqlSafe(begin)).await?;
         Ok(TenantTx::new(tx, tenant))
+    }
+
+    /// Begins a transaction of one tenant that a crash of the database may lose although it was committed, for what can be made again from
+    /// what is durable: it doesn't wait for the disk. One round trip.
+    pub async fn tenant_relaxed(&self, tenant: TenantId) -> Result<TenantTx<'static>, StoreError> {
+        let begin = format!(
+            "BEGIN; SET LOCAL synchronous_commit = off; SELECT set_config('app.tenant_id', '{}', true)",
+            tenant.as_uuid()
+        );
+        let tx = self.pool.begin_with(AssertSqlSafe(begin)).await?;
+        Ok(TenantTx::new(tx, tenant))
+    }
+
+    /// At most one row of a query that names its tenant itself, outside a transaction: one round trip.
+    pub(crate) async fn fetch_optional(
+        &self,
+        query: Query<'_, Postgres, PgArguments>,
+    ) -> Result<Option<PgRow>, StoreError> {
+        Ok(query.fetch_optional(&self.pool).await?)
     }
 
     /// All tenants, for loops that serve each in turn.

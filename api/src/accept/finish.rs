@@ -52,7 +52,8 @@ pub(super) async fn deliver(
 }
 
 async fn delivered(state: &AppState, planned: &Planned) -> Result<(), Problem> {
-    let mut tx = state.store().tenant(planned.id.tenant).await.map_err(failure::store)?;
+    // If the note is lost, the dispatcher delivers once more, and the workflow knows the command.
+    let mut tx = state.store().tenant_relaxed(planned.id.tenant).await.map_err(failure::store)?;
     tx.mark_delivered(planned.command.id, Timestamp::now()).await.map_err(failure::store)?;
     tx.commit().await.map_err(failure::store)
 }
@@ -65,8 +66,8 @@ async fn settled(
     planned: &Planned,
     verdict: Verdict,
 ) -> Result<Response, Problem> {
-    let mut tx = state.store().tenant(planned.id.tenant).await.map_err(failure::store)?;
-    tx.mark_delivered(planned.command.id, Timestamp::now()).await.map_err(failure::store)?;
+    // The verdict is durable; an answer that is lost with the database is the provisional one again, and that leads to the verdict.
+    let mut tx = state.store().tenant_relaxed(planned.id.tenant).await.map_err(failure::store)?;
     if let Verdict::Failed(code) = verdict {
         let problem = Problem::from(code).of(planned.command.id);
         keep(&mut tx, ask, &problem).await?;

@@ -26,7 +26,7 @@ pub(crate) async fn undo(
     // First, as everybody who changes a stay does: nobody accepts anything for it while this looks at what is left.
     tx.accepted(stay.id).await.map_err(failure::store)?;
     let changed = tx.settle_command(command.id, CommandStatus::Failed, Some(code), at).await;
-    if !changed.map_err(failure::store)? {
+    if changed.map_err(failure::store)?.is_none() {
         return Ok(());
     }
     tx.release_claims_of_command(command.id).await.map_err(failure::store)?;

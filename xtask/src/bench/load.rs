@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::cpu::CpuTimes;
 use super::stats::Times;
 use super::tool::per_second;
 use crate::sandbox::{Api, Call};
@@ -29,6 +30,8 @@ pub struct Measured {
     pub parallel: Times,
     /// Runs a second with others in flight.
     pub throughput: f64,
+    /// Processor time while others are in flight (the floor: of all its runs), per run.
+    pub cpu: String,
 }
 
 /// Measures `sequential` stays one after another, then `parallel` ones with `in_flight` at once.
@@ -45,14 +48,16 @@ pub async fn measure(api: &Api, sequential: usize, parallel: usize, in_flight: u
         times.extend(for_all(api, &rooms, &format!("seq{batch}"), size, 1).await?.0);
     }
     let sequential = Times::of(times);
-    let (mut times, mut took) = (Vec::new(), Duration::ZERO);
+    let (mut times, mut took, mut cpu) = (Vec::new(), Duration::ZERO, CpuTimes::default());
     for (batch, size) in batches(parallel).enumerate() {
-        let (some, part) = for_all(api, &rooms, &format!("par{batch}"), size, in_flight).await?;
+        let (some, part, used) = for_all(api, &rooms, &format!("par{batch}"), size, in_flight).await?;
         times.extend(some);
         took += part;
+        cpu = cpu.plus(&used);
     }
     let throughput = per_second(times.len(), took.as_secs_f64());
-    Ok(Measured { sequential, parallel: Times::of(times), throughput })
+    let cpu = cpu.per_run(times.len());
+    Ok(Measured { sequential, parallel: Times::of(times), throughput, cpu })
 }
 
 fn batches(count: usize) -> impl Iterator<Item = usize> {
@@ -67,18 +72,18 @@ async fn for_all(
     label: &str,
     count: usize,
     in_flight: usize,
-) -> Result<(Vec<f64>, Duration)> {
+) -> Result<(Vec<f64>, Duration, CpuTimes)> {
     let stays: Vec<(String, String)> =
         rooms.iter().take(count).map(|room| (format!("BENCH-{label}-{room}"), room.clone())).collect();
     let now = Timestamp::now();
     let check_ins =
         stays.iter().map(|(reservation, room)| Call::new_stay(stay(reservation, room, now, now + 48.hours())));
-    let started = Instant::now();
+    let (started, before) = (Instant::now(), CpuTimes::now());
     let times = send_all(api, check_ins.map(|call| call.wait(WAIT_S)).collect(), in_flight, Some(201)).await?;
-    let took = started.elapsed();
+    let (took, used) = (started.elapsed(), CpuTimes::now().since(&before));
     let check_outs = stays.iter().map(|(reservation, _)| Call::verb(reservation, "check-out", json!({})).wait(WAIT_S));
     send_all(api, check_outs.collect(), 16, None).await?;
-    Ok((times, took))
+    Ok((times, took, used))
 }
 
 /// The body of a stay.

@@ -3,12 +3,14 @@
 //!
 //! Nothing here asserts a time. It fails when the stack doesn't answer or a request is refused.
 
+mod cpu;
 mod events;
 mod load;
 mod memory;
 mod stats;
 mod tool;
 
+pub use cpu::CpuTimes;
 pub use events::{VerbCost, count_events};
 pub use load::{Measured, measure};
 pub use memory::{resident_kib, sleeping_stay_kib};

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use super::cpu::CpuTimes;
 use super::load::Measured;
 use super::stats::Times;
 use crate::sandbox::OwnStack;
@@ -33,12 +34,16 @@ impl Tool {
     /// When it can't be measured.
     pub fn floor(&self, sequential: usize, parallel: usize, in_flight: usize) -> Result<Measured> {
         let (sequential, parallel, in_flight) = (sequential.to_string(), parallel.to_string(), in_flight.to_string());
+        let before = CpuTimes::now();
         let args = ["floor", "--sequential", &sequential, "--parallel", &parallel, "--in-flight", &in_flight];
         let answer = self.run(&args)?;
+        let used = CpuTimes::now().since(&before);
         let times = |name: &str| -> Result<Times> { Ok(Times::of(serde_json::from_value(answer[name].clone())?)) };
         let took = answer["parallel_took_s"].as_f64().context("no duration")?;
         let parallel = times("parallel_ms")?;
-        Ok(Measured { sequential: times("sequential_ms")?, throughput: per_second(parallel.count(), took), parallel })
+        let sequential = times("sequential_ms")?;
+        let cpu = used.per_run(sequential.count() + parallel.count());
+        Ok(Measured { sequential, throughput: per_second(parallel.count(), took), parallel, cpu })
     }
 
     /// The number of history events of a workflow.

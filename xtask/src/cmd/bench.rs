@@ -93,6 +93,8 @@ fn print_times(args: &Args, floor: &Measured, ours: &Measured) {
     let many = format!("{} in flight", args.in_flight);
     times(&many, &floor.parallel, &ours.parallel, "");
     line(&format!("{many}, throughput"), floor.throughput, ours.throughput, "/s", "at least 0.5");
+    println!("{:<34} floor {}", "processor time per run", floor.cpu);
+    println!("{:<34} ours  {}", "", ours.cpu);
     println!(
         "floor: update-with-start on an empty workflow plus one remote activity; {} and {} runs each",
         floor.sequential.count(),

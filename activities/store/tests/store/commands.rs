@@ -18,6 +18,7 @@ async fn a_command_goes_its_way() {
     let world = World::new(&db).await;
     let stay = world.stay("R-1").await;
     let verb = Verb::New {
+        kind: lock_domain::stay::StayKind::Guest,
         window: window(0, 24),
         room: world.rooms[0],
         doors: world.doors.to_vec(),
@@ -43,12 +44,12 @@ async fn a_command_goes_its_way() {
     assert_eq!((row.status, row.delivered_at), (CommandStatus::Running, Some(later)));
 
     let stuck = Some(Code::VendorAccess);
-    assert!(tx.settle_command(command.id, CommandStatus::NeedsHuman, stuck, later).await.unwrap());
-    assert!(!tx.settle_command(command.id, CommandStatus::NeedsHuman, stuck, later).await.unwrap());
+    assert!(tx.settle_command(command.id, CommandStatus::NeedsHuman, stuck, later).await.unwrap().is_some());
+    assert!(tx.settle_command(command.id, CommandStatus::NeedsHuman, stuck, later).await.unwrap().is_none());
     let row = tx.command(command.id).await.unwrap().unwrap();
     assert_eq!((row.status, row.code, row.settled_at), (CommandStatus::NeedsHuman, stuck, None));
-    assert!(tx.settle_command(command.id, CommandStatus::Done, None, later).await.unwrap());
-    assert!(!tx.settle_command(command.id, CommandStatus::Failed, Some(Code::LockFull), later).await.unwrap());
+    assert!(tx.settle_command(command.id, CommandStatus::Done, None, later).await.unwrap().is_some());
+    assert!(tx.settle_command(command.id, CommandStatus::Failed, Some(Code::LockFull), later).await.unwrap().is_none());
     let row = tx.command(command.id).await.unwrap().unwrap();
     assert_eq!((row.status, row.code, row.settled_at), (CommandStatus::Done, None, Some(later)));
 }

@@ -38,7 +38,7 @@ async fn a_life() {
     let target = tx.effect_target(credential, key, door, stay, 1, noon()).await.unwrap();
     assert_eq!((target.state, target.open_intent), (CredentialState::Planned, None));
     assert_eq!((target.vendor_lock_id.as_str(), target.door_name.as_str()), ("1000", "Room 101"));
-    assert_eq!((target.pin_sealed.as_slice(), target.token), (b"sealed".as_slice(), credential.vendor_token()));
+    assert_eq!((target.pin_sealed.as_deref(), target.token), (Some(b"sealed".as_slice()), credential.vendor_token()));
     let attempt = tx.record_intent(credential, &issue, CredentialState::Issuing, 1, noon()).await.unwrap();
     tx.commit().await.unwrap();
 

@@ -12,6 +12,7 @@ mod held;
 mod idempotency;
 mod keys;
 mod log;
+mod made_pins;
 mod owner;
 mod pins;
 mod pool;

@@ -8,7 +8,7 @@ use lock_domain::{
     ids::*,
     pin::{PinOrigin, PinSource},
     policy::StayPolicy,
-    stay::StayPhase,
+    stay::{StayKind, StayPhase},
     window::Window,
 };
 use lock_store::{NewApiKey, NewCommand, NewDoor, NewKeyRow, NewProperty, NewStay, Room, Store, create_tenant};
@@ -115,6 +115,8 @@ impl World {
 
     pub(crate) fn new_stay(&self, name: &str) -> NewStay {
         NewStay {
+            kind: StayKind::Guest,
+            purpose: None,
             id: fresh!(StayId),
             property: self.property,
             reservation: reservation(name),
