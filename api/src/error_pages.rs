@@ -45,6 +45,9 @@ pages! {
     PinWeak = "pin_weak",
     PinTaken = "pin_taken",
     PinRevealed = "pin_revealed",
+    PinNotReady = "pin_not_ready",
+    OneShotFixed = "one_shot_fixed",
+    CapabilityMissing = "capability_missing",
     PinsExhausted = "pins_exhausted",
     RateLimited = "rate_limited",
     ClockLive = "clock_live",
@@ -65,17 +68,20 @@ pages! {
     VendorUnreachable = "vendor_unreachable",
     VendorRefused = "vendor_refused",
     Unproven = "unproven",
-}
-
-/// The page of a code as HTML, or nothing if there is no such code.
     HeldForApproval = "held_for_approval",
     ApprovalRefused = "approval_refused",
     SecondPerson = "second_person_needed",
     NotHeld = "operation_not_held",
+}
+
+/// The page of a code as HTML, or nothing if there is no such code.
 pub(crate) fn page(code: &str) -> Option<String> {
     let code = Code::from_text(code)?;
     let (_, markdown) = PAGES.iter().find(|(c, _)| *c == code)?;
     Some(crate::html::document(code.title(), &crate::html::markdown(markdown)))
+    CardNeeded = "card_needed",
+    EncoderUnavailable = "encoder_unavailable",
+    VendorCertificate = "vendor_certificate",
 }
 
 /// A list of all codes as HTML.

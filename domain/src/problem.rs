@@ -95,6 +95,9 @@ codes! {
     ApprovalRefused, "approval_refused", 409, "It was held for approval, and rejected", "Everything is as before. If it was meant all the same, send it again with a new Idempotency-Key.";
     SecondPerson, "second_person_needed", 403, "Nobody approves his own request", "Approve with another API key than the one that asked; it needs the scope `stays:approve`.";
     NotHeld, "operation_not_held", 409, "The operation is not held for approval", "Look at `GET …/held` for those that are; this one was decided already, or never held.";
+    CardNeeded, "card_needed", 503, "The card encoder waits for a usable card", "Put a blank card on the encoder when it asks for one, and leave it there until it signals; we go on trying.";
+    EncoderUnavailable, "encoder_unavailable", 503, "The card encoder does not answer, or is busy", "Wait until it has finished the card before; check its power and network cable; we go on trying.";
+    VendorCertificate, "vendor_certificate", 503, "The vendor's server shows another certificate", "Ask who replaced it. Pin the new one in the property's set-up only when somebody at the property did.";
 }
 
 impl Code {

@@ -90,11 +90,11 @@ conditions! {
     InvalidRequest, "vendor.invalid_request", VendorRefused, true, "Report this to support: the vendor does not accept what we sent.";
     Refused, "vendor.refused", VendorRefused, true, "Look the vendor's number up in its documentation, or ask support.";
     Failed, "vendor.failed", VendorUnreachable, false, "Wait: the vendor reports a failure without a reason, and we look up whether it acted.";
-    CertificateRefused, "vendor.certificate_refused", VendorAccess, true, "Compare the certificate that the vendor's server shows with the one in the property's set-up; take over the new one only when somebody at the property replaced it.";
-    EncoderOffline, "vendor.encoder_offline", GatewayOffline, false, "Check the card encoder's power and network cable; we go on trying.";
-    EncoderBusy, "vendor.encoder_busy", GatewayBusy, false, "Wait until the encoder has finished the card before; we try again in a moment.";
-    CardMissing, "vendor.card_missing", GatewayBusy, false, "Put a blank card on the encoder when it asks for one, and leave it there until it signals.";
-    CardUnusable, "vendor.card_unusable", GatewayBusy, false, "Put another card on the encoder: this one can't be written.";
+    CertificateRefused, "vendor.certificate_refused", VendorCertificate, true, "Compare the certificate that the vendor's server shows with the one in the property's set-up; take over the new one only when somebody at the property replaced it.";
+    EncoderOffline, "vendor.encoder_offline", EncoderUnavailable, false, "Check the card encoder's power and network cable; we go on trying.";
+    EncoderBusy, "vendor.encoder_busy", EncoderUnavailable, false, "Wait until the encoder has finished the card before; we try again in a moment.";
+    CardMissing, "vendor.card_missing", CardNeeded, false, "Put a blank card on the encoder when it asks for one, and leave it there until it signals.";
+    CardUnusable, "vendor.card_unusable", CardNeeded, false, "Put another card on the encoder: this one can't be written.";
     CardCancelled, "vendor.card_cancelled", VendorRefused, false, "Ask for the card again: somebody stopped it at the encoder.";
     SharedDoor, "vendor.shared_door", VendorRefused, true, "Issue new keys to everybody who stays in the room: this vendor can't take away one of a room's keys and leave the others.";
     WireNotPublic, "vendor.wire_not_public", VendorAccess, true, "Ask the vendor for its interface description under your contract and send it to support, or use another vendor's locks: this one's interface is not public.";
@@ -102,6 +102,12 @@ conditions! {
     TooEarly, "vendor.too_early", VendorRefused, false, "Nothing to do: this vendor's keys open from the moment they are made, so this one is made when its window begins.";
     PinEndsFirst, "vendor.pin_ends_first", VendorRefused, false, "Issue a new key: the vendor's digits for this one end before the new window does.";
     NotSettled, "vendor.not_settled", VendorUnreachable, false, "Nothing to do: parts of the vendor's cloud don't know each other's news yet, and we try again in a moment.";
+    EncoderUnknown, "vendor.encoder_unknown", LockUnknown, true, "Correct the card encoder's name in the property's set-up: the vendor's server does not know it, or it is not set up there.";
+    LicenceMissing, "vendor.licence_missing", VendorAccess, true, "Have the vendor's licence extended: it lacks this feature.";
+    RecordLocked, "vendor.record_locked", GatewayBusy, false, "Close the user or door in the vendor's own program: somebody is editing it there, and we try again in a moment.";
+    NotCheckedIn, "vendor.not_checked_in", VendorRefused, false, "Issue the key as a new check-in: for the lock server nobody is in this room, so there is nothing to copy.";
+    RoomOutOfService, "vendor.room_out_of_service", LockUnfit, true, "Put the room back into service in the vendor's program, or use another room.";
+    NotReadable, "vendor.not_readable", Unproven, true, "Put the card on the encoder and ask for the key again: this vendor's server can't be asked what it did, only the card can be read.";
 }
 
 /// A failed call.
