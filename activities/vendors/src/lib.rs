@@ -5,7 +5,10 @@
 //! It fails with a [`error::VendorError`], which says what is known of the effect: it did not happen and may be tried again, it did
 //! not happen and trying again is useless, or nobody knows.
 
+pub mod dormakaba;
 pub mod error;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod http;
 mod lanes;
 pub mod meter;
@@ -13,5 +16,14 @@ pub mod port;
 pub mod records;
 pub mod registry;
 pub mod rounding;
+mod salto;
+pub mod salto_pms;
+pub mod salto_ship;
+pub mod salto_ks;
 pub mod token_cache;
+#[cfg(test)]
+mod traits_tests;
 pub mod ttlock;
+mod unpublished;
+pub mod visionline;
+pub mod vostio;

@@ -317,6 +317,24 @@ pub trait LockVendor: Send + Sync {
         credential: &VendorCredentialRef,
     ) -> Result<Deletion, VendorError>;
 
+    /// Takes away several keys of the same doors together. Where a vendor can only empty a whole room, this works and
+    /// [`LockVendor::delete`] of one of them is refused with [`crate::error::Condition::SharedDoor`]. Can be repeated;
+    /// [`Deletion::AlreadyGone`] when none of them stood there.
+    async fn delete_all(
+        &self,
+        call: &CallContext,
+        doors: &[VendorLockRef],
+        credentials: &[VendorCredentialRef],
+    ) -> Result<Deletion, VendorError> {
+        let mut all = Deletion::AlreadyGone;
+        for credential in credentials {
+            if self.delete(call, doors, credential).await? == Deletion::Deleted {
+                all = Deletion::Deleted;
+            }
+        }
+        Ok(all)
+    }
+
     /// All credentials of a lock, ours or not.
     async fn list(&self, call: &CallContext, lock: &VendorLockRef) -> Result<Vec<VendorCredential>, VendorError>;
 

@@ -10,7 +10,7 @@ use crate::http::HttpClients;
 use crate::meter::CallMeter;
 use crate::port::LockVendor;
 use crate::token_cache::{TokenCache, TokenKey};
-use crate::ttlock;
+use crate::{dormakaba, salto_ks, salto_pms, salto_ship, ttlock, visionline, vostio};
 
 /// Why no adapter could be built.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +68,15 @@ impl std::fmt::Debug for VendorRegistry {
 
 impl VendorRegistry {
     /// Names of the vendors that there are adapters for.
-    pub const VENDORS: &'static [&'static str] = &[ttlock::NAME];
+    pub const VENDORS: &'static [&'static str] = &[
+        salto_pms::NAME,
+        salto_ship::NAME,
+        ttlock::NAME,
+        salto_ks::NAME,
+        visionline::NAME,
+        vostio::NAME,
+        dormakaba::NAME,
+    ];
 
     /// A registry without adapters yet.
     pub fn new(meter: Arc<dyn CallMeter>, tokens: Arc<dyn TokenCache>) -> Result<Self, RegistryError> {
@@ -98,6 +106,16 @@ impl VendorRegistry {
         };
         let adapter: Arc<dyn LockVendor> = match key.vendor.as_str() {
             ttlock::NAME => Arc::new(ttlock::Ttlock::new(ttlock::TtlockConfig::from_json(config)?, parts)),
+            salto_ks::NAME => Arc::new(salto_ks::SaltoKs::new(salto_ks::SaltoKsConfig::from_json(config)?, parts)),
+            visionline::NAME => {
+                Arc::new(visionline::Visionline::new(visionline::VisionlineConfig::from_json(config)?, parts)?)
+            }
+            vostio::NAME => Arc::new(vostio::adapter(vostio::VostioConfig::from_json(config)?)),
+            dormakaba::NAME => Arc::new(dormakaba::adapter(dormakaba::DormakabaConfig::from_json(config)?)),
+            salto_ship::NAME => {
+                Arc::new(salto_ship::SaltoShip::new(salto_ship::SaltoShipConfig::from_json(config)?, parts))
+            }
+            salto_pms::NAME => Arc::new(salto_pms::SaltoPms::new(salto_pms::SaltoPmsConfig::from_json(config)?, parts)),
             other => return Err(RegistryError::UnknownVendor(other.to_owned())),
         };
         adapters.insert(key.clone(), (version, Arc::clone(&adapter)));

@@ -4,4 +4,7 @@
 //! only come from the published wire. It fails the way the vendor fails; where the vendor's behaviour is not published, the
 //! choice made here is the stricter one and is named in the module that makes it.
 
+pub mod salto_ks;
+pub mod salto_space;
 pub mod ttlock;
+pub mod visionline;

@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
+use lock_sim::salto_ks;
 use lock_sim::ttlock::{SeedSpec, SimOptions, SimServer};
+use lock_sim::visionline;
 
 #[derive(Debug, Parser)]
 #[command(name = "lock-sim", about = "Simulated lock vendors")]
@@ -14,7 +16,13 @@ struct Args {
     /// Where the TTLock cloud listens; port 0 takes a free one.
     #[arg(long, env = "SIM_TTLOCK_ADDR", default_value = "127.0.0.1:0")]
     ttlock_addr: SocketAddr,
-    /// Keeps the world in this file between runs.
+    /// Where the SALTO KS cloud listens; without it, there is none.
+    #[arg(long, env = "SIM_SALTO_KS_ADDR")]
+    salto_ks_addr: Option<SocketAddr>,
+    /// Where the Visionline server listens with TLS, when there is to be one; port 0 takes a free one.
+    #[arg(long, env = "SIM_VISIONLINE_ADDR")]
+    visionline_addr: Option<SocketAddr>,
+    /// Keeps TTLock's world in this file between runs.
     #[arg(long)]
     state: Option<PathBuf>,
     /// Builds a hotel with this many rooms at the start, unless it stands already.
@@ -31,9 +39,40 @@ async fn main() -> anyhow::Result<()> {
         println!("lock-sim ttlock has {} locks and {} gateways", seeded.locks.len(), seeded.gateways.len());
     }
     println!("lock-sim ttlock listening on {}", handle.base_url());
+    let salto_ks = match args.salto_ks_addr {
+        Some(addr) => Some(start_salto_ks(addr, args.rooms).await?),
+        None => None,
+    };
+    let visionline = match args.visionline_addr {
+        Some(addr) => Some(start_visionline(addr, args.rooms).await?),
+        None => None,
+    };
     wait_for_end().await?;
     handle.shutdown().await;
+    if let Some(visionline) = visionline {
+        visionline.shutdown().await;
+    }
+    if let Some(salto_ks) = salto_ks {
+        salto_ks.shutdown().await;
+    }
     Ok(())
+}
+
+async fn start_salto_ks(addr: SocketAddr, rooms: usize) -> anyhow::Result<salto_ks::SimHandle> {
+    let handle = salto_ks::SimServer::start(addr).await?;
+    let seeded = handle.sim().seed(&salto_ks::SeedSpec { count: rooms, ..salto_ks::SeedSpec::default() });
+    println!("lock-sim salto_ks has site {} with {} locks", seeded.site_id, seeded.locks.len());
+    println!("lock-sim salto_ks listening on {}", handle.base_url());
+    Ok(handle)
+}
+
+async fn start_visionline(addr: SocketAddr, rooms: usize) -> anyhow::Result<visionline::SimHandle> {
+    let handle = visionline::SimServer::start(addr).await?;
+    handle.sim().seed(rooms, 2);
+    let shown = handle.sim().fingerprints();
+    println!("lock-sim visionline control on {}, certificate {}", handle.control_url(), shown.certificate);
+    println!("lock-sim visionline listening on {}", handle.base_url());
+    Ok(handle)
 }
 
 async fn wait_for_end() -> anyhow::Result<()> {

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use super::NAME;
@@ -169,7 +169,11 @@ impl Visit<'_> {
                 Ok(login)
             }
             SessionUse::Kept => {
-                let mut kept = self.gate.kept.lock().await;
+                // Whoever opens a session before us may take longer than we have.
+                let Ok(mut kept) = timeout_at(self.deadline, self.gate.kept.lock()).await else {
+                    let outcome = EffectOutcome::Retryable { after: None };
+                    return Err(VendorError::new(NAME, OPEN.name, Condition::Unreachable, outcome));
+                };
                 if let Some(login) = kept.as_ref().filter(other) {
                     return Ok(Arc::clone(login));
                 }
@@ -312,6 +316,7 @@ impl Visit<'_> {
         match error {
             ExchangeError::NotSent => match self.gate.pinned.refused() {
                 Some(shown) => {
+                    tracing::warn!(vendor = NAME, certificate = %shown.certificate, "another certificate than the pinned one");
                     let key = shown.public_key.map_or_else(|| "unreadable".to_owned(), |key| key.to_string());
                     let remedy = format!(
                         "The server at this address shows another certificate than the one in the property's set-up \

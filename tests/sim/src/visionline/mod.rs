@@ -30,6 +30,6 @@ pub use server::{SimHandle, SimServer};
 pub use sim::VisionlineSim;
 pub use views::{
     CardState, DoorPatch, DoorState, Effect, EncoderPatch, EncoderState, Fingerprints, JournalEntry, Placed,
-    PolicyPatch, Stats, TryOutcome, TryReason,
+    PolicyPatch, ShownCertificate, Stats, TryOutcome, TryReason,
 };
 pub use world::{DEFAULT_PASSWORD, DEFAULT_USERNAME, TIME_ZONE};

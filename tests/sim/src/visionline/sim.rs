@@ -13,7 +13,7 @@ use super::fault::{Fault, FaultOrder};
 use super::tls::Identity;
 use super::views::{
     CardState, DoorPatch, DoorState, EncoderPatch, EncoderState, Fingerprints, JournalEntry, Placed, PolicyPatch,
-    Stats, TryOutcome, TryReason,
+    ShownCertificate, Stats, TryOutcome, TryReason,
 };
 use super::world::{Delivery, Door, Encoder, World};
 
@@ -22,7 +22,8 @@ struct Shared {
     world: Mutex<World>,
     own: Identity,
     other: Identity,
-    wrong_certificate: std::sync::atomic::AtomicBool,
+    copied: Identity,
+    shown: Mutex<ShownCertificate>,
     placement: Notify,
     stop: watch::Sender<bool>,
 }
@@ -33,11 +34,13 @@ pub struct VisionlineSim(Arc<Shared>);
 
 impl VisionlineSim {
     pub(crate) fn new() -> io::Result<Self> {
+        let (own, other) = (Identity::generate()?, Identity::generate()?);
         Ok(Self(Arc::new(Shared {
             world: Mutex::new(World::new()),
-            own: Identity::generate()?,
-            other: Identity::generate()?,
-            wrong_certificate: std::sync::atomic::AtomicBool::new(false),
+            copied: own.copied_by(&other)?,
+            own,
+            other,
+            shown: Mutex::new(ShownCertificate::Own),
             placement: Notify::new(),
             stop: watch::Sender::new(false),
         })))
@@ -48,8 +51,12 @@ impl VisionlineSim {
     }
 
     pub(crate) fn identity(&self) -> Identity {
-        let wrong = self.0.wrong_certificate.load(std::sync::atomic::Ordering::Acquire);
-        if wrong { self.0.other.clone() } else { self.0.own.clone() }
+        let shown = *self.0.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        match shown {
+            ShownCertificate::Own => self.0.own.clone(),
+            ShownCertificate::Other => self.0.other.clone(),
+            ShownCertificate::Copied => self.0.copied.clone(),
+        }
     }
 
     pub(crate) fn placement_changed(&self) -> Notified<'_> {
@@ -146,8 +153,8 @@ impl VisionlineSim {
 
     /// Changes the server.
     pub fn patch_policy(&self, patch: &PolicyPatch) {
-        if let Some(wrong) = patch.wrong_certificate {
-            self.0.wrong_certificate.store(wrong, std::sync::atomic::Ordering::Release);
+        if let Some(shown) = patch.certificate {
+            *self.0.shown.lock().unwrap_or_else(PoisonError::into_inner) = shown;
         }
         let mut world = self.world();
         let policy = &mut world.policy;

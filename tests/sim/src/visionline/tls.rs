@@ -10,7 +10,10 @@ use std::task::{Context, Poll};
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::crypto::ring::sign::any_supported_type;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::{CertifiedKey, SigningKey};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -21,11 +24,23 @@ use tokio_rustls::server::TlsStream;
 use super::sim::VisionlineSim;
 use super::views::Fingerprints;
 
-/// A certificate with its key, ready to serve.
+/// A certificate with a key, ready to serve.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
     pub(crate) tls: Arc<ServerConfig>,
     pub(crate) fingerprints: Fingerprints,
+    certificate: CertificateDer<'static>,
+    key: Arc<dyn SigningKey>,
+}
+
+/// Shows one certificate to everybody. rustls would refuse a key that does not fit it; this does not ask.
+#[derive(Debug)]
+struct Sole(Arc<CertifiedKey>);
+
+impl ResolvesServerCert for Sole {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
 }
 
 impl Identity {
@@ -34,21 +49,31 @@ impl Identity {
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         let made = rcgen::generate_simple_self_signed(names).map_err(io::Error::other)?;
         let certificate = made.cert.der().clone();
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+        let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+        let key = any_supported_type(&der).map_err(io::Error::other)?;
         let public_key = rcgen::PublicKeyData::subject_public_key_info(&made.signing_key);
         let fingerprints = Fingerprints {
             certificate: hex::encode(Sha256::digest(&certificate)),
             public_key: hex::encode(Sha256::digest(public_key)),
         };
-        let mut tls = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(io::Error::other)?
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate], key)
-            .map_err(io::Error::other)?;
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { tls: Arc::new(tls), fingerprints })
+        Ok(Self { tls: serving(&certificate, &key)?, fingerprints, certificate, key })
     }
+
+    /// This certificate as somebody else would show it who has read it off the wire.
+    pub(crate) fn copied_by(&self, other: &Self) -> io::Result<Self> {
+        Ok(Self { tls: serving(&self.certificate, &other.key)?, key: Arc::clone(&other.key), ..self.clone() })
+    }
+}
+
+fn serving(certificate: &CertificateDer<'static>, key: &Arc<dyn SigningKey>) -> io::Result<Arc<ServerConfig>> {
+    let certified = CertifiedKey::new(vec![certificate.clone()], Arc::clone(key));
+    let mut tls = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(Sole(Arc::new(certified))));
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(tls))
 }
 
 /// The handler's grip on its own connection.

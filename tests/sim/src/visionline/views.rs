@@ -73,6 +73,18 @@ pub struct EncoderPatch {
     pub placed: Option<Placed>,
 }
 
+/// Which certificate is shown, and who has its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShownCertificate {
+    /// The server's own.
+    Own,
+    /// Another one, as of somebody in between.
+    Other,
+    /// A copy of the server's, by somebody who has not its key.
+    Copied,
+}
+
 /// What to change of the server.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -85,8 +97,8 @@ pub struct PolicyPatch {
     pub card_wait_ms: Option<u64>,
     /// Milliseconds that a key needs to the telephone.
     pub delivery_ms: Option<u64>,
-    /// New connections see another certificate, as of somebody in between.
-    pub wrong_certificate: Option<bool>,
+    /// What new connections see.
+    pub certificate: Option<ShownCertificate>,
     /// Where callbacks go; an empty text for nowhere.
     pub callback_url: Option<String>,
 }

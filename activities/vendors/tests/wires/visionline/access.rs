@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lock_domain::problem::Code;
-use lock_sim::visionline::{FaultKind, FaultOrder, PolicyPatch};
+use lock_sim::visionline::{FaultKind, FaultOrder, PolicyPatch, ShownCertificate};
 use lock_vendors::error::{Condition, EffectOutcome};
 use serde_json::json;
 
@@ -108,7 +108,7 @@ async fn the_certificate_is_the_pinned_one_or_nothing_is_sent() {
 async fn a_wrong_certificate_is_refused_and_named() {
     let rig = Rig::new().await;
     let asked = rig.sim().stats().calls.len();
-    rig.sim().patch_policy(&PolicyPatch { wrong_certificate: Some(true), ..PolicyPatch::default() });
+    rig.sim().patch_policy(&PolicyPatch { certificate: Some(ShownCertificate::Other), ..PolicyPatch::default() });
     let error = rig.vendor.issue(&call(), &card(1)).await.unwrap_err();
     assert_eq!((error.condition(), error.code()), (Condition::CertificateRefused, "vendor.certificate_refused"));
     assert!(matches!(error.outcome(), EffectOutcome::Retryable { after: Some(_) }) && error.needs_operator());
@@ -116,8 +116,17 @@ async fn a_wrong_certificate_is_refused_and_named() {
     assert!(error.remedy().contains(&shown.certificate) && error.remedy().contains(&shown.public_key));
     assert_eq!(rig.sim().stats().calls.len(), asked);
     // Back to the right one, and everything goes on.
-    rig.sim().patch_policy(&PolicyPatch { wrong_certificate: Some(false), ..PolicyPatch::default() });
+    rig.sim().patch_policy(&PolicyPatch { certificate: Some(ShownCertificate::Own), ..PolicyPatch::default() });
     rig.vendor.issue(&call(), &card(1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_copy_of_the_right_certificate_is_not_enough() {
+    let rig = Rig::new().await;
+    rig.sim().patch_policy(&PolicyPatch { certificate: Some(ShownCertificate::Copied), ..PolicyPatch::default() });
+    let error = rig.vendor.issue(&call(), &card(1)).await.unwrap_err();
+    assert_eq!(error.outcome(), EffectOutcome::Retryable { after: None });
+    assert!(rig.sim().stats().calls.is_empty());
 }
 
 #[tokio::test]
