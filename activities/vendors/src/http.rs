@@ -43,6 +43,8 @@ impl Answer {
 pub(crate) struct HttpClients {
     outside: Client,
     local: Client,
+    outside_http1: Client,
+    local_http1: Client,
 }
 
 impl HttpClients {
@@ -51,12 +53,22 @@ impl HttpClients {
             // An error means that another thread was faster, with a provider of the process's choice.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
-        Ok(Self { outside: builder().build()?, local: builder().no_proxy().build()? })
+        Ok(Self {
+            outside: builder().build()?,
+            local: builder().no_proxy().build()?,
+            outside_http1: builder().http1_only().build()?,
+            local_http1: builder().no_proxy().http1_only().build()?,
+        })
     }
 
     /// The client for `url`: a proxy from the environment is right for the world and wrong for this machine.
     pub(crate) fn for_url(&self, url: &Url) -> &Client {
         if is_loopback(url) { &self.local } else { &self.outside }
+    }
+
+    /// The client for `url` whose connections can become something else, such as a WebSocket.
+    pub(crate) fn upgradable(&self, url: &Url) -> &Client {
+        if is_loopback(url) { &self.local_http1 } else { &self.outside_http1 }
     }
 }
 

@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn a_vendors_word_is_cut() {
         assert_eq!(word("privacy_mode"), "privacy_mode");
-        assert_eq!(word("Anna <a@b.c>").len(), 8);
+        assert_eq!(word("Anna <a@b.c>").len(), 7);
         assert_eq!(word(&"x".repeat(99)).len(), 40);
     }
 }

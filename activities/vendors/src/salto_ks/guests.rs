@@ -285,10 +285,13 @@ impl SaltoKs {
     /// Deletes a user and waits until the vendor does not know him any more; whether he was there. Nothing else frees his seat.
     pub(super) async fn remove(&self, operation: Operation<'_>, id: &str) -> Result<bool, VendorError> {
         let url = self.session().url(DELETE, &["users", id]);
-        match self.session().call(operation, DELETE, &url, None).await {
-            Ok(_) => {}
-            Err(error) if self.gone(&error) => return Ok(false),
-            Err(error) => return Err(error),
+        loop {
+            match self.session().call(operation, DELETE, &url, None).await {
+                Ok(_) => break,
+                Err(error) if self.gone(&error) => return Ok(false),
+                Err(error) if errors::unsettled(&error) && self.session().pause(operation).await => {}
+                Err(error) => return Err(error),
+            }
         }
         // The vendor's yes is "accepted", not "done".
         loop {

@@ -109,10 +109,16 @@ impl SaltoKs {
         Ok(groups)
     }
 
-    /// Where there are several, everybody takes the same.
+    /// Groups of a lock: one, or more for a while after an answer got lost. Everybody takes the first.
+    async fn groups_for(&self, operation: Operation<'_>, lock_id: &str) -> Result<Vec<Group>, VendorError> {
+        let mut groups = self.groups(operation).await?;
+        groups.retain(|group| belongs(group, lock_id));
+        groups.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(groups)
+    }
+
     pub(super) async fn group_of(&self, operation: Operation<'_>, lock_id: &str) -> Result<Option<Group>, VendorError> {
-        let groups = self.groups(operation).await?;
-        Ok(groups.into_iter().filter(|group| belongs(group, lock_id)).min_by(|a, b| a.id.cmp(&b.id)))
+        Ok(self.groups_for(operation, lock_id).await?.into_iter().next())
     }
 
     async fn add_group(&self, operation: Operation<'_>, lock_id: &str) -> Result<String, VendorError> {
@@ -121,17 +127,19 @@ impl SaltoKs {
         let body = json!({ "customer_reference": reference(lock_id) });
         let added: Group = session.call(operation, ADD_GROUP, &url, Some(&body)).await?.read(ADD_GROUP)?;
         // Somebody else may have made it at the same moment, or an earlier call that got no answer.
-        match self.group_of(operation, lock_id).await? {
-            Some(first) if first.id != added.id => {
-                let url = session.url(DELETE_GROUP, &["access_groups", &added.id]);
-                // What is left behind is empty, and is met again by its reference.
-                if let Err(error) = session.call(operation, DELETE_GROUP, &url, None).await {
-                    tracing::warn!(%error, vendor = NAME, "a second access group of a room was not removed");
-                }
-                Ok(first.id)
+        let mut groups = self.groups_for(operation, lock_id).await?.into_iter();
+        let first = groups.next().map_or(added.id, |group| group.id);
+        for double in groups {
+            if !self.members(operation, &double.id).await?.is_empty() {
+                continue;
             }
-            _ => Ok(added.id),
+            let url = session.url(DELETE_GROUP, &["access_groups", &double.id]);
+            // What is left behind is empty and does no harm.
+            if let Err(error) = session.call(operation, DELETE_GROUP, &url, None).await {
+                tracing::warn!(%error, vendor = NAME, "a second access group of a room was not removed");
+            }
         }
+        Ok(first)
     }
 
     async fn add_lock(&self, operation: Operation<'_>, group: &str, lock_id: &str) -> Result<(), VendorError> {

@@ -2,6 +2,7 @@
 //! reading of answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 use reqwest::{RequestBuilder, Url, header};
@@ -23,6 +24,8 @@ use crate::port::CallContext;
 use crate::registry::Parts;
 
 const TOKEN: Verb = Verb { name: "POST connect/token", http: Http::Post, version: "", mutating: false };
+/// Less than this before the deadline nothing is repeated: a call that is cut off leaves more open than one that was not made.
+const ROOM_FOR_A_CALL: Duration = Duration::from_millis(500);
 /// A site has a few hundred users, groups and locks: far more pages mean an answer that never ends.
 const MOST_PAGES: usize = 200;
 
@@ -183,7 +186,7 @@ impl Session {
     /// Waits before a repetition; false when there is no time for one.
     pub(crate) async fn pause(&self, operation: Operation<'_>) -> bool {
         let until = Instant::now() + self.config.assume.settle_pause;
-        if until >= operation.deadline {
+        if until + ROOM_FOR_A_CALL >= operation.deadline {
             return false;
         }
         tokio::time::sleep_until(until).await;

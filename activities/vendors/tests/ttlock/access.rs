@@ -18,7 +18,7 @@ async fn many_reads(rig: &Rig) {
     let mut tasks = tokio::task::JoinSet::new();
     for n in 0..20 {
         let (vendor, lock) = (Arc::clone(&rig.vendor), rig.lock());
-        tasks.spawn(async move { vendor.find(&call(), &[lock.clone()], &token(n)).await });
+        tasks.spawn(async move { vendor.find(&call(), std::slice::from_ref(&lock), &token(n)).await });
     }
     while let Some(result) = tasks.join_next().await {
         assert_eq!(result.unwrap().unwrap(), None);

@@ -18,18 +18,30 @@ async fn the_life_of_a_pin() {
     assert_eq!(created.window, Some(stay()));
     assert!(rig.opens(PIN));
 
-    let found = vendor.find(&call(), &[lock.clone()], &token(1)).await.unwrap().unwrap();
+    let found = vendor.find(&call(), std::slice::from_ref(&lock), &token(1)).await.unwrap().unwrap();
     assert_eq!(found, created);
-    assert_eq!(vendor.find(&call(), &[lock.clone()], &token(2)).await.unwrap(), None);
+    assert_eq!(vendor.find(&call(), std::slice::from_ref(&lock), &token(2)).await.unwrap(), None);
 
     let shorter = Window { until: Timestamp::now().saturating_sub(SignedDuration::from_mins(10)).unwrap(), ..stay() };
-    let changed = vendor.change_window(&call(), &[lock.clone()], &created.reference, &token(1), shorter).await.unwrap();
+    let changed = vendor
+        .change_window(&call(), std::slice::from_ref(&lock), &created.reference, &token(1), shorter)
+        .await
+        .unwrap();
     assert_eq!(changed.reference, created.reference);
-    assert_eq!(vendor.find(&call(), &[lock.clone()], &token(1)).await.unwrap().unwrap().window, changed.window);
+    assert_eq!(
+        vendor.find(&call(), std::slice::from_ref(&lock), &token(1)).await.unwrap().unwrap().window,
+        changed.window
+    );
     assert_eq!(rig.sim().try_pin(rig.lock_id(), PIN).unwrap().reason, TryReason::Expired);
 
-    assert_eq!(vendor.delete(&call(), &[lock.clone()], &created.reference).await.unwrap(), Deletion::Deleted);
-    assert_eq!(vendor.delete(&call(), &[lock.clone()], &created.reference).await.unwrap(), Deletion::AlreadyGone);
+    assert_eq!(
+        vendor.delete(&call(), std::slice::from_ref(&lock), &created.reference).await.unwrap(),
+        Deletion::Deleted
+    );
+    assert_eq!(
+        vendor.delete(&call(), std::slice::from_ref(&lock), &created.reference).await.unwrap(),
+        Deletion::AlreadyGone
+    );
     assert_eq!(rig.sim().try_pin(rig.lock_id(), PIN).unwrap().reason, TryReason::UnknownCode);
     let effects: Vec<_> = rig.sim().journal(0).into_iter().map(|entry| entry.effect).collect();
     assert_eq!(effects, [Effect::Add, Effect::Change, Effect::Delete]);
@@ -138,4 +150,55 @@ async fn an_offline_pin_needs_no_gateway_and_keeps_whole_hours() {
     assert!(rig.opens(secrecy::ExposeSecret::expose_secret(&pin)));
     let found = rig.vendor.find(&call(), &[rig.lock()], &token(1)).await.unwrap().unwrap();
     assert_eq!(found.window, Some(window));
+}
+
+#[tokio::test]
+async fn a_one_time_pin_opens_once_and_for_six_hours() {
+    let rig = Rig::new(1).await;
+    let now = Timestamp::now();
+    let window = Window { from: now, until: now.saturating_add(SignedDuration::from_hours(2)).unwrap() };
+    let form = KeyForm::VendorPin { one_time: true };
+    let spec = |n| KeySpec { token: token(n), form: form.clone(), doors: vec![rig.lock()], window, joins: true };
+    let Issued { credential, pin } = rig.vendor.issue(&call(), &spec(1)).await.unwrap();
+    let shown = credential.window.unwrap();
+    assert_eq!(shown.from.as_second() % 3_600, 0);
+    assert_eq!(shown.until.duration_since(shown.from), SignedDuration::from_hours(6));
+    let pin = pin.unwrap();
+    let pin = secrecy::ExposeSecret::expose_secret(&pin);
+    assert!(rig.opens(pin));
+    assert_eq!(rig.sim().try_pin(rig.lock_id(), pin).unwrap().reason, TryReason::UsedUp);
+    // What was deleted is not given out again for the same period; another can be had all the same, for the same hours.
+    rig.vendor.delete(&call(), &[rig.lock()], &credential.reference).await.unwrap();
+    let again = rig.vendor.issue(&call(), &spec(2)).await.unwrap();
+    assert_eq!(again.credential.window, Some(shown));
+    assert!(rig.opens(secrecy::ExposeSecret::expose_secret(&again.pin.unwrap())));
+}
+
+#[tokio::test]
+async fn a_period_that_was_deleted_is_asked_for_with_a_later_end() {
+    let rig = Rig::new(1).await;
+    let form = KeyForm::VendorPin { one_time: false };
+    let spec = KeySpec { token: token(1), form, doors: vec![rig.lock()], window: stay(), joins: true };
+    let mut ends = Vec::new();
+    for _ in 0..4 {
+        let Issued { credential, .. } = rig.vendor.issue(&call(), &spec).await.unwrap();
+        ends.push(credential.window.unwrap().until);
+        rig.vendor.delete(&call(), &[rig.lock()], &credential.reference).await.unwrap();
+    }
+    assert!(ends.windows(2).all(|w| w[1].duration_since(w[0]) == SignedDuration::from_hours(1)), "{ends:?}");
+    let error = rig.vendor.issue(&call(), &spec).await.unwrap_err();
+    assert_eq!((error.condition(), error.outcome()), (Condition::PeriodUsed, EffectOutcome::Permanent));
+}
+
+#[tokio::test]
+async fn a_lock_gives_two_hundred_one_time_codes_per_starting_hour() {
+    let rig = Rig::new(1).await;
+    let window = stay();
+    let form = KeyForm::VendorPin { one_time: true };
+    let spec = |n| KeySpec { token: token(n), form: form.clone(), doors: vec![rig.lock()], window, joins: true };
+    for n in 0..200 {
+        rig.vendor.issue(&call(), &spec(n)).await.unwrap();
+    }
+    let error = rig.vendor.issue(&call(), &spec(200)).await.unwrap_err();
+    assert_eq!((error.condition(), error.needs_operator()), (Condition::LockFull, true));
 }

@@ -161,7 +161,7 @@ pub(crate) fn access_groups(world: &mut World, asked: &Asked<'_>) -> Outcome {
 pub(crate) fn delete(world: &mut World, asked: &Asked<'_>) -> Outcome {
     let now = world.now();
     let id = asked.id(1);
-    let user = world.users.get_mut(id).filter(|user| user.deleted_at.is_none()).ok_or(USER_NOT_FOUND)?;
+    let user = world.user_mut(id)?;
     if user.role != "site_guest" {
         return Err(NO_PERMISSION);
     }

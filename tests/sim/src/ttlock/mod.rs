@@ -10,7 +10,7 @@
 
 mod auth;
 mod calls;
-mod conn;
+pub(crate) mod conn;
 mod control;
 mod devices;
 mod dispatch;

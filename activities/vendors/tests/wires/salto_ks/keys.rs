@@ -261,8 +261,13 @@ async fn a_cloud_that_has_not_settled_is_waited_for_as_long_as_there_is_time() {
 async fn a_deletion_is_over_when_the_vendor_shows_it() {
     let rig = Rig::new(1).await;
     let issued = rig.issue(&call(), 1, &[0]).await.unwrap();
-    rig.sim().patch_policy(&PolicyPatch { delete_lag_ms: Some(3_600_000), ..PolicyPatch::default() });
+    let settling = |ms| rig.sim().patch_policy(&PolicyPatch { settle_ms: Some(ms), ..PolicyPatch::default() });
+    settling(3_600_000);
     let short = CallContext::new("op", Duration::from_secs(1));
+    let error = rig.vendor.delete(&short, &[], &issued.credential.reference).await.unwrap_err();
+    assert_eq!(error.condition(), Condition::NotSettled);
+    settling(0);
+    rig.sim().patch_policy(&PolicyPatch { delete_lag_ms: Some(3_600_000), ..PolicyPatch::default() });
     let error = rig.vendor.delete(&short, &[], &issued.credential.reference).await.unwrap_err();
     assert_eq!(error.outcome(), EffectOutcome::Unconfirmed);
     rig.sim().patch_policy(&PolicyPatch { delete_lag_ms: Some(0), ..PolicyPatch::default() });

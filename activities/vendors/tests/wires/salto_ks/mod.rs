@@ -4,4 +4,5 @@ mod access;
 mod faults;
 mod keys;
 mod stream;
+mod strict;
 mod support;
