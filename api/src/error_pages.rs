@@ -72,6 +72,9 @@ pages! {
     ApprovalRefused = "approval_refused",
     SecondPerson = "second_person_needed",
     NotHeld = "operation_not_held",
+    CardNeeded = "card_needed",
+    EncoderUnavailable = "encoder_unavailable",
+    VendorCertificate = "vendor_certificate",
 }
 
 /// The page of a code as HTML, or nothing if there is no such code.
@@ -79,9 +82,6 @@ pub(crate) fn page(code: &str) -> Option<String> {
     let code = Code::from_text(code)?;
     let (_, markdown) = PAGES.iter().find(|(c, _)| *c == code)?;
     Some(crate::html::document(code.title(), &crate::html::markdown(markdown)))
-    CardNeeded = "card_needed",
-    EncoderUnavailable = "encoder_unavailable",
-    VendorCertificate = "vendor_certificate",
 }
 
 /// A list of all codes as HTML.
