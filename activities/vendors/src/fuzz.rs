@@ -56,8 +56,11 @@ pub fn salto_pms(bytes: &[u8]) {
     }
 }
 
-/// The targets by name.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+/// A target with its name.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
     ("ttlock", ttlock),
     ("salto_ks", salto_ks),
     ("salto_ship", salto_ship),

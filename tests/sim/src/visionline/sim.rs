@@ -90,7 +90,7 @@ impl VisionlineSim {
         let mut world = self.world();
         let names: Vec<_> = (0..doors).map(|n| (101 + n).to_string()).collect();
         for name in &names {
-            world.doors.entry(name.clone()).or_insert_with(Door::default);
+            world.doors.entry(name.clone()).or_default();
         }
         for n in 1..=encoders {
             let encoder = Encoder { online: true, busy: false, placed: Placed::Blanks };
