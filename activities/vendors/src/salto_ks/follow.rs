@@ -202,23 +202,25 @@ impl SaltoKs {
             segments.pop_if_empty().extend(["v1", "hub", "entries"]);
         }
         hub.query_pairs_mut().append_pair("site_id", &self.session().config().site_id);
-        let negotiated = self.negotiate(operation, &hub).await?;
-        let (address, token) = match (negotiated.url, negotiated.access_token) {
+        let here = self.session().call(operation, NEGOTIATE, &negotiation(&hub), None).await?;
+        let negotiated: Negotiated = here.read(NEGOTIATE)?;
+        let (mut hub, negotiated, token) = match (negotiated.url.as_deref(), negotiated.access_token.as_deref()) {
+            (None, _) => (hub, negotiated, self.session().token(operation).await?),
+            // Another server, with a token of its own; ours stays here.
             (Some(url), Some(token)) => {
-                let url = Url::parse(&url).map_err(|_| bad())?;
-                if url.scheme() != "https" && !is_loopback(&url) {
+                let hub = Url::parse(url).map_err(|_| bad())?;
+                if hub.scheme() != "https" && !is_loopback(&hub) {
                     return Err(bad());
                 }
-                (url, SecretString::from(token))
+                let token = SecretString::from(token);
+                let there = self.session().send(operation, NEGOTIATE, &negotiation(&hub), None, &token).await?;
+                (hub, there.read(NEGOTIATE)?, token)
             }
-            (None, _) => {
-                let id = negotiated.connection_token.or(negotiated.connection_id).ok_or_else(bad)?;
-                hub.query_pairs_mut().append_pair("id", &id);
-                (hub, self.session().token(operation).await?)
-            }
-            _ => return Err(bad()),
+            (Some(_), None) => return Err(bad()),
         };
-        let mut socket = self.upgrade(operation, address, &token).await?;
+        let id = negotiated.connection_token.or(negotiated.connection_id).filter(|_| negotiated.error.is_none());
+        hub.query_pairs_mut().append_pair("id", &id.ok_or_else(bad)?);
+        let mut socket = self.upgrade(operation, hub, &token).await?;
         let shaken = timeout(CALL_TIMEOUT, async {
             socket.send(Message::text(hub::HANDSHAKE)).await.ok()?;
             match socket.next().await {
@@ -230,17 +232,6 @@ impl SaltoKs {
             Some([Said::Ready, rest @ ..]) if !rest.contains(&Said::Over) => Ok(socket),
             _ => Err(bad()),
         }
-    }
-
-    async fn negotiate(&self, operation: Operation<'_>, hub: &Url) -> Result<Negotiated, VendorError> {
-        let mut url = hub.clone();
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.push("negotiate");
-        }
-        url.query_pairs_mut().append_pair("negotiateVersion", "1");
-        let reply = self.session().call(operation, NEGOTIATE, &url, None).await?;
-        let negotiated: Negotiated = reply.read(NEGOTIATE)?;
-        if negotiated.error.is_some() { Err(bad()) } else { Ok(negotiated) }
     }
 
     /// A WebSocket (RFC 6455) over a connection of the HTTP client, with its TLS and its proxy.
@@ -272,6 +263,16 @@ impl SaltoKs {
         let limits = WebSocketConfig::default().max_message_size(Some(LARGEST)).max_frame_size(Some(LARGEST));
         Ok(WebSocketStream::from_raw_socket(stream, Role::Client, Some(limits)).await)
     }
+}
+
+/// Where to ask for a connection to `hub`.
+fn negotiation(hub: &Url) -> Url {
+    let mut url = hub.clone();
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.push("negotiate");
+    }
+    url.query_pairs_mut().append_pair("negotiateVersion", "1");
+    url
 }
 
 async fn pass(passed: &mut Passed, records: &Sender<DoorRecord>, record: DoorRecord) -> Result<(), Unheard> {

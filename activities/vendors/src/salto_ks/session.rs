@@ -227,7 +227,8 @@ impl Session {
         self.tokens.access(&Login { session: self, operation }).await
     }
 
-    async fn send(
+    /// Calls once, with this token.
+    pub(crate) async fn send(
         &self,
         operation: Operation<'_>,
         verb: Verb,

@@ -52,6 +52,8 @@ pub(crate) fn routes() -> Router<SaltoKsSim> {
     Router::new()
         .route("/v1/hub/entries/negotiate", post(hub::negotiate))
         .route("/v1/hub/entries", get(hub::connect))
+        .route("/elsewhere/hub/negotiate", post(hub::negotiate_elsewhere))
+        .route("/elsewhere/hub", get(hub::connect_elsewhere))
         .route("/sim/health", get(async || "ok"))
         .route("/sim/seed", post(seed))
         .route("/sim/locks/{id}/try", post(try_pin))

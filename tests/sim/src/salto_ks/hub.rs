@@ -16,6 +16,7 @@ use super::auth;
 use super::dispatch::fault_only;
 use super::sim::{SaltoKsSim, StreamEnd};
 use super::views::EventForm;
+use super::world::World;
 use crate::ttlock::conn::Line;
 
 const END: char = '\u{1e}';
@@ -45,6 +46,17 @@ pub(crate) async fn negotiate(
         return status.into_response();
     }
     let mut world = sim.world();
+    if world.policy.stream_elsewhere {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let token = world.uuid();
+        world.elsewhere.insert(token.clone());
+        return Json(json!({ "url": format!("http://{host}/elsewhere/hub?site=1"), "accessToken": token }))
+            .into_response();
+    }
+    connection(&mut world)
+}
+
+fn connection(world: &mut World) -> Response {
     let (id, token) = (world.uuid(), world.uuid());
     world.hub_tokens.insert(token.clone());
     Json(json!({
@@ -52,6 +64,32 @@ pub(crate) async fn negotiate(
         "availableTransports": [{ "transport": "WebSockets", "transferFormats": ["Text", "Binary"] }],
     }))
     .into_response()
+}
+
+/// The other server knows its own tokens and no other.
+fn known_elsewhere(sim: &SaltoKsSim, headers: &HeaderMap) -> bool {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    bearer.and_then(|bearer| bearer.strip_prefix("Bearer ")).is_some_and(|token| sim.world().elsewhere.contains(token))
+}
+
+pub(crate) async fn negotiate_elsewhere(State(sim): State<SaltoKsSim>, headers: HeaderMap) -> Response {
+    if !known_elsewhere(&sim, &headers) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    connection(&mut sim.world())
+}
+
+pub(crate) async fn connect_elsewhere(
+    State(sim): State<SaltoKsSim>,
+    ConnectInfo(line): ConnectInfo<Line>,
+    query: Params,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    if !known_elsewhere(&sim, &headers) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    admit(sim, line, &query, upgrade)
 }
 
 pub(crate) async fn connect(
@@ -67,6 +105,10 @@ pub(crate) async fn connect(
     if let Some(status) = refused(&sim, &headers, &query) {
         return status.into_response();
     }
+    admit(sim, line, &query, upgrade)
+}
+
+fn admit(sim: SaltoKsSim, line: Line, query: &Params, upgrade: WebSocketUpgrade) -> Response {
     // A connection's token is good once.
     let known = query.get("id").is_some_and(|id| sim.world().hub_tokens.remove(id));
     if !known {

@@ -144,6 +144,7 @@ impl SaltoKsSim {
         policy.page_size = patch.page_size.unwrap_or(policy.page_size);
         policy.groups_of_user = patch.groups_of_user.unwrap_or(policy.groups_of_user);
         policy.event_form = patch.event_form.unwrap_or(policy.event_form);
+        policy.stream_elsewhere = patch.stream_elsewhere.unwrap_or(policy.stream_elsewhere);
     }
 
     /// Ends tokens before their time.

@@ -172,6 +172,8 @@ pub struct PolicyPatch {
     pub groups_of_user: Option<bool>,
     /// How events go over the stream.
     pub event_form: Option<EventForm>,
+    /// Whether the stream's negotiation sends one to another server, with another token.
+    pub stream_elsewhere: Option<bool>,
 }
 
 /// Ends tokens before their time.

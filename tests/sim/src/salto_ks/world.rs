@@ -105,6 +105,7 @@ pub(crate) struct Policy {
     pub(crate) page_size: usize,
     pub(crate) groups_of_user: bool,
     pub(crate) event_form: EventForm,
+    pub(crate) stream_elsewhere: bool,
 }
 
 #[derive(Debug)]
@@ -126,6 +127,7 @@ pub(crate) struct World {
     pub(crate) locks: BTreeMap<String, Lock>,
     pub(crate) entries: Vec<(i64, Value)>,
     pub(crate) hub_tokens: BTreeSet<String>,
+    pub(crate) elsewhere: BTreeSet<String>,
     pub(crate) policy: Policy,
     pub(crate) journal: Vec<JournalEntry>,
     pub(crate) faults: Faults,
@@ -151,6 +153,7 @@ impl World {
             locks: BTreeMap::new(),
             entries: Vec::new(),
             hub_tokens: BTreeSet::new(),
+            elsewhere: BTreeSet::new(),
             policy: Policy {
                 seats: 100,
                 settle_ms: 0,
@@ -164,6 +167,7 @@ impl World {
                 page_size: 100,
                 groups_of_user: true,
                 event_form: EventForm::Object,
+                stream_elsewhere: false,
             },
             journal: Vec::new(),
             faults: Faults::default(),

@@ -118,6 +118,18 @@ async fn what_happens_between_two_connections_is_read_from_the_log() {
 }
 
 #[tokio::test]
+async fn a_stream_on_another_server_is_followed_there() {
+    let rig = Rig::new(1).await;
+    rig.sim().patch_policy(&PolicyPatch { stream_elsewhere: Some(true), ..PolicyPatch::default() });
+    let digits = pin(&rig.issue(&call(), 1, &[0]).await.unwrap());
+    let mut listener = Listener::start(&rig).await;
+    assert!(rig.opens(0, &digits));
+    assert_eq!(listener.next().await.kind, RecordKind::Opened);
+    assert_eq!(rig.sim().stats().calls.get("GET hub/entries"), None);
+    listener.end().await;
+}
+
+#[tokio::test]
 async fn a_bad_stream_is_tried_again_and_no_login_ends_it() {
     let rig = Rig::new(1).await;
     for kind in [FaultKind::Html, FaultKind::Garbage, FaultKind::Huge, FaultKind::Drop, FaultKind::Redirect] {
