@@ -16,3 +16,18 @@ pub use lock_wires::salto_ship::{codec, stp, xml};
 
 /// The vendor's name in metrics, task queues and configuration.
 pub const NAME: &str = "salto_ship";
+
+/// Reads a message's elements as everything that we read from a server, for fuzzing: none may panic or take long.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn read_anything(message: &codec::Message) {
+    use jiff::tz::TimeZone;
+
+    fn walk(element: &xml::Element) {
+        drop((records::number(element), records::record(element, &TimeZone::UTC)));
+        drop(users::User::read(element, &TimeZone::UTC).map(users::User::credential));
+        element.children().iter().for_each(walk);
+    }
+    if let codec::Message::Call { params, .. } | codec::Message::Reply { params, .. } = message {
+        params.iter().for_each(walk);
+    }
+}

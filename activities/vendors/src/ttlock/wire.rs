@@ -174,6 +174,9 @@ pub(crate) fn read_anything(bytes: &[u8]) {
     if let Ok(page) = serde_json::from_slice::<Page<PasscodeRow>>(bytes) {
         page.list.into_iter().map(|row| row.credential(true)).for_each(drop);
     }
+    if let Ok(page) = serde_json::from_slice::<Page<super::records::RecordRow>>(bytes) {
+        page.list.into_iter().filter_map(super::records::RecordRow::record).for_each(drop);
+    }
     if let Ok(page) = serde_json::from_slice::<Page<LockRow>>(bytes) {
         page.list.into_iter().map(VendorLock::from).for_each(drop);
     }

@@ -6,7 +6,7 @@ use lock_sim::visionline::{FaultKind, FaultOrder, Placed};
 use lock_vendors::error::{Condition, EffectOutcome};
 use lock_vendors::port::{CallContext, Deletion, KeySpec};
 
-use super::support::{ENCODER, Rig, call, card, impatient, joiner, mobile, room, token};
+use super::support::{ENCODER, Rig, call, card, impatient, joiner, mobile, patience, room, token};
 
 const RETRYABLE: EffectOutcome = EffectOutcome::Retryable { after: None };
 
@@ -44,7 +44,7 @@ async fn acted_and_lost_the_answer_is_found_and_adopted() {
         for kind in LOST {
             let rig = Rig::new().await;
             rig.once(verb(&spec), kind);
-            let error = rig.vendor.issue(&impatient(), &spec).await.unwrap_err();
+            let error = rig.vendor.issue(&patience(kind), &spec).await.unwrap_err();
             assert_eq!(error.outcome(), EffectOutcome::Unconfirmed, "{name} {kind:?}");
             let found = rig.vendor.find(&call(), &room(), &token(1)).await.unwrap();
             let again = rig.vendor.issue(&call(), &spec).await.unwrap().credential;
@@ -60,7 +60,7 @@ async fn nothing_done_and_no_answer_is_unconfirmed_until_read_back() {
         for kind in NOTHING {
             let rig = Rig::new().await;
             rig.once(verb(&spec), kind);
-            let error = rig.vendor.issue(&impatient(), &spec).await.unwrap_err();
+            let error = rig.vendor.issue(&patience(kind), &spec).await.unwrap_err();
             assert_eq!(error.outcome(), EffectOutcome::Unconfirmed, "{kind:?}");
             assert_eq!(rig.vendor.find(&call(), &room(), &token(1)).await.unwrap(), None);
             rig.vendor.issue(&call(), &spec).await.unwrap();
@@ -110,7 +110,7 @@ async fn a_failure_before_the_card_is_sent_did_nothing() {
         ]) {
             let rig = Rig::new().await;
             rig.once(broken, kind);
-            let error = rig.vendor.issue(&impatient(), &card(1)).await.unwrap_err();
+            let error = rig.vendor.issue(&patience(kind), &card(1)).await.unwrap_err();
             assert_eq!((error.outcome(), rig.made()), (RETRYABLE, 0), "{broken} {kind:?}");
             rig.vendor.issue(&call(), &card(1)).await.unwrap();
             assert_eq!(rig.made(), 1);
@@ -147,7 +147,7 @@ async fn a_check_out_without_answer_can_be_repeated() {
         let rig = Rig::new().await;
         let issued = rig.vendor.issue(&call(), &card(1)).await.unwrap().credential;
         rig.once("doors/checkOut", kind);
-        let error = rig.vendor.delete(&impatient(), &room(), &issued.reference).await.unwrap_err();
+        let error = rig.vendor.delete(&patience(kind), &room(), &issued.reference).await.unwrap_err();
         assert_eq!(error.outcome(), EffectOutcome::Unconfirmed, "{kind:?}");
         let repeated = rig.vendor.delete(&call(), &room(), &issued.reference).await.unwrap();
         assert_eq!((repeated, rig.effective().len()), (Deletion::AlreadyGone, 0), "{kind:?}");
@@ -156,7 +156,7 @@ async fn a_check_out_without_answer_can_be_repeated() {
         let rig = Rig::new().await;
         let issued = rig.vendor.issue(&call(), &card(1)).await.unwrap().credential;
         rig.once("doors/checkOut", kind);
-        rig.vendor.delete(&impatient(), &room(), &issued.reference).await.unwrap_err();
+        rig.vendor.delete(&patience(kind), &room(), &issued.reference).await.unwrap_err();
         let repeated = rig.vendor.delete(&call(), &room(), &issued.reference).await.unwrap();
         assert_eq!((repeated, rig.effective().len()), (Deletion::Deleted, 0), "{kind:?}");
     }

@@ -121,7 +121,12 @@ pub(crate) fn call() -> CallContext {
 
 /// Long enough to be sent on a busy machine, short enough to wait for when no answer comes.
 pub(crate) fn impatient() -> CallContext {
-    CallContext::new("op_test", Duration::from_secs(1))
+    CallContext::new("op_test", Duration::from_secs(2))
+}
+
+/// Impatient only where no answer will come.
+pub(crate) fn patience(kind: FaultKind) -> CallContext {
+    if matches!(kind, FaultKind::Timeout | FaultKind::ActThenTimeout) { impatient() } else { call() }
 }
 
 /// From an hour ago for two days, on whole minutes; the same at each call. In a winter without change of clocks it is said as it is.
