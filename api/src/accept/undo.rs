@@ -38,7 +38,9 @@ pub(crate) async fn undo(
     match &command.verb {
         // One that has begun and ended all the same keeps its end.
         Verb::New { .. } if stay.phase == StayPhase::Ended => {}
-        Verb::New { .. } => tx.record_stay(stay.id, &void(stay, at)).await.map_err(failure::store)?,
+        Verb::New { .. } => {
+            tx.record_stay(stay.id, &void(stay, at)).await.map_err(failure::store)?;
+        }
         Verb::Reissue { old, key } => tx.keep_key(*old, key.id).await.map_err(failure::store)?,
         Verb::ModifyStay { .. } => tx.narrow_claims(stay.id).await.map_err(failure::store)?,
         _ => {}
