@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use lock_sim::salto_ks;
+use lock_sim::salto_space::{SpaceAddrs, SpaceHandle, SpaceServer};
 use lock_sim::ttlock::{SeedSpec, SimOptions, SimServer};
 use lock_sim::visionline;
 
@@ -22,6 +23,15 @@ struct Args {
     /// Where the Visionline server listens with TLS, when there is to be one; port 0 takes a free one.
     #[arg(long, env = "SIM_VISIONLINE_ADDR")]
     visionline_addr: Option<SocketAddr>,
+    /// Where a SALTO Space server takes SHIP over HTTP and the control paths; with one of its three addresses all three listen.
+    #[arg(long, env = "SIM_SALTO_SHIP_ADDR")]
+    salto_ship_addr: Option<SocketAddr>,
+    /// Where it takes SHIP over raw TCP.
+    #[arg(long, env = "SIM_SALTO_STP_ADDR")]
+    salto_stp_addr: Option<SocketAddr>,
+    /// Where it takes the PMS industry standard.
+    #[arg(long, env = "SIM_SALTO_PMS_ADDR")]
+    salto_pms_addr: Option<SocketAddr>,
     /// Keeps TTLock's world in this file between runs.
     #[arg(long)]
     state: Option<PathBuf>,
@@ -47,8 +57,23 @@ async fn main() -> anyhow::Result<()> {
         Some(addr) => Some(start_visionline(addr, args.rooms).await?),
         None => None,
     };
+    let salto_space = match [args.salto_ship_addr, args.salto_stp_addr, args.salto_pms_addr] {
+        [None, None, None] => None,
+        [http, stp, pms] => {
+            let free = SpaceAddrs::default();
+            let addrs = SpaceAddrs {
+                http: http.unwrap_or(free.http),
+                stp: stp.unwrap_or(free.stp),
+                pms: pms.unwrap_or(free.pms),
+            };
+            Some(start_salto_space(addrs, args.rooms).await?)
+        }
+    };
     wait_for_end().await?;
     handle.shutdown().await;
+    if let Some(salto_space) = salto_space {
+        salto_space.shutdown().await;
+    }
     if let Some(visionline) = visionline {
         visionline.shutdown().await;
     }
@@ -63,6 +88,16 @@ async fn start_salto_ks(addr: SocketAddr, rooms: usize) -> anyhow::Result<salto_
     let seeded = handle.sim().seed(&salto_ks::SeedSpec { count: rooms, ..salto_ks::SeedSpec::default() });
     println!("lock-sim salto_ks has site {} with {} locks", seeded.site_id, seeded.locks.len());
     println!("lock-sim salto_ks listening on {}", handle.base_url());
+    Ok(handle)
+}
+
+async fn start_salto_space(addrs: SpaceAddrs, rooms: usize) -> anyhow::Result<SpaceHandle> {
+    let handle = SpaceServer::start(addrs).await?;
+    handle.sim().seed(rooms);
+    let addrs = handle.addrs();
+    println!("lock-sim salto_stp listening on stp://{}", addrs.stp);
+    println!("lock-sim salto_pms listening on {}", addrs.pms);
+    println!("lock-sim salto_ship listening on http://{}", addrs.http);
     Ok(handle)
 }
 

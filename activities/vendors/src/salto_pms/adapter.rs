@@ -112,19 +112,20 @@ impl SaltoPms {
         }
     }
 
-    async fn check_out(&self, operation: Operation<'_>, rooms: &[&str]) -> Result<(), VendorError> {
+    async fn check_out(&self, operation: Operation<'_>, rooms: &[&str]) -> Result<Deletion, VendorError> {
         let turn = self.session.turn(operation).await?;
+        let mut all = Deletion::AlreadyGone;
         for room in rooms {
             let command = Command::CheckOut { room };
             match self.session.call(operation, &turn, &command).await {
-                Ok(Reply::Done) => {}
+                Ok(Reply::Done) => all = Deletion::Deleted,
                 Ok(_) => return Err(bad_answer(command.verb(), true)),
                 // Nobody is in it: that is what was wanted.
                 Err(error) if error.condition() == Condition::NotCheckedIn => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(all)
     }
 }
 
@@ -259,27 +260,40 @@ impl LockVendor for SaltoPms {
         })
     }
 
-    /// One key can't be taken away over this wire: it ends with its window, or with the next guest's card at the door.
     async fn delete(
         &self,
         call: &CallContext,
         doors: &[VendorLockRef],
         credential: &VendorCredentialRef,
     ) -> Result<Deletion, VendorError> {
-        let known = Reference::read(credential).ok_or_else(|| permanent("CO", Condition::CredentialGone))?;
-        if known.window.until <= Timestamp::now() {
-            return Ok(Deletion::AlreadyGone);
-        }
-        if self.config().assumed.delete_checks_out && known.made == Made::CheckIn {
-            let rooms = self.rooms(doors);
-            let rooms = if rooms.is_empty() { vec![known.room.as_str()] } else { rooms };
-            self.check_out(Operation::begin(call), &rooms).await?;
-        }
-        Ok(Deletion::Deleted)
+        self.delete_all(call, doors, std::slice::from_ref(credential)).await
     }
 
-    async fn vacate(&self, call: &CallContext, doors: &[VendorLockRef]) -> Result<(), VendorError> {
-        self.check_out(Operation::begin(call), &self.rooms(doors)).await
+    /// Checks the rooms out, when the key that checked the guest in is among them. A copy alone can't be taken away: it ends with its
+    /// window, or with the next guest's card at the door.
+    async fn delete_all(
+        &self,
+        call: &CallContext,
+        doors: &[VendorLockRef],
+        credentials: &[VendorCredentialRef],
+    ) -> Result<Deletion, VendorError> {
+        let known: Option<Vec<_>> = credentials.iter().map(Reference::read).collect();
+        let known = known.ok_or_else(|| permanent("CO", Condition::CredentialGone))?;
+        let now = Timestamp::now();
+        // A check-out after the end would hit whoever is in the room by then.
+        let living: Vec<_> = known.iter().filter(|key| key.window.until > now).collect();
+        if living.is_empty() {
+            return Ok(Deletion::AlreadyGone);
+        }
+        let Some(first) = living.iter().find(|key| key.made == Made::CheckIn) else {
+            return Err(permanent("CO", Condition::SharedDoor));
+        };
+        if !self.config().assumed.delete_checks_out {
+            return Err(permanent("CO", Condition::SharedDoor));
+        }
+        let rooms = self.rooms(doors);
+        let rooms = if rooms.is_empty() { vec![first.room.as_str()] } else { rooms };
+        self.check_out(Operation::begin(call), &rooms).await
     }
 
     async fn list(&self, _call: &CallContext, _lock: &VendorLockRef) -> Result<Vec<VendorCredential>, VendorError> {

@@ -18,8 +18,8 @@ pub struct Assumed {
     pub operator_names_key: bool,
     /// A reply that can't be read is sent again after NAK.
     pub nak_repeats_reply: bool,
-    /// The taking away of the key that checked a guest in checks the room out. Other keys of the room are then no longer known to the
-    /// server, and a check-out that comes late hits the next guest: so it is off, and the rooms are left to `vacate`.
+    /// Taking away the key that checked a guest in checks the room out (`CO`). Without it nothing is ever taken away: keys end with
+    /// their window, or with the next guest's card at the door.
     pub delete_checks_out: bool,
     /// Keys go to telephones (`CNM`, `CCM`), which needs a licence and the vendor's cloud.
     pub mobile: bool,
@@ -67,7 +67,7 @@ impl SaltoPmsConfig {
             assumed: Assumed {
                 operator_names_key: fields.switch("operator_names_key", true)?,
                 nak_repeats_reply: fields.switch("nak_repeats_reply", true)?,
-                delete_checks_out: fields.switch("delete_checks_out", false)?,
+                delete_checks_out: fields.switch("delete_checks_out", true)?,
                 mobile: fields.switch("mobile", false)?,
             },
         })
@@ -92,7 +92,7 @@ mod tests {
                 .unwrap();
         assert_eq!(config.authorisations.get("gym"), Some(&7));
         assert!(config.card_wait >= Duration::from_secs(30));
-        assert!(!config.assumed.delete_checks_out && !config.assumed.mobile);
+        assert!(config.assumed.operator_names_key && !config.assumed.mobile);
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub(crate) const TABLE: &[Row] = &[
     row(200,  Class::Gone,     C::CredentialGone),
     row(201,  Class::Soon,     C::RecordLocked),
     row(202,  Class::Exists,   C::Refused),
-    said(203, Class::Never,    C::CardUnusable, "Put another card on the encoder: this one's number belongs to somebody else in SALTO Space."),
+    said(203, Class::Card,     C::CardUnusable, "Put another card on the encoder: this one's number belongs to somebody else in SALTO Space."),
     said(204, Class::Never,    C::Refused, "Look at the doors of this key in SALTO Space: the server does not allow one of them."),
     said(205, Class::Never,    C::Refused, "Issue a new key: SALTO Space does not allow this one to be changed."),
     said(206, Class::Never,    C::Refused, "Shorten the stay, or allow longer keys in SALTO Space: a key that can't be cancelled must end sooner."),

@@ -154,9 +154,6 @@ fn an_endless_stream_is_bounded() {
     assert_eq!(decoder.next_document(), Err(stp::FrameError::TooLarge));
     let mut frames = frame::Decoder::new();
     frames.push(frame::STX);
-    for _ in 0..10_000_000 {
-        assert_eq!(frames.push(b'x'), None);
-    }
-    assert_eq!(frames.push(frame::ETX), None);
-    assert_eq!(frames.push(frame::UNCHECKED), Some(Symbol::Malformed));
+    let seen: Vec<_> = (0..10_000_000).filter_map(|_| frames.push(b'x')).collect();
+    assert_eq!(seen, [Symbol::Malformed]);
 }

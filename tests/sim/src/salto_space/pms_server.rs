@@ -67,6 +67,12 @@ impl Client {
         }
     }
 
+    /// Says nothing until the caller has gone.
+    async fn silence(&mut self, stream: &mut TcpStream) -> std::io::Result<()> {
+        while self.hear(stream).await?.is_some() {}
+        Ok(())
+    }
+
     async fn nak(&mut self, stream: &mut TcpStream) -> std::io::Result<bool> {
         self.naks = self.naks.saturating_sub(1);
         {
@@ -120,7 +126,7 @@ impl Client {
                 return Ok(false);
             }
             Some(FaultKind::Silence) => {
-                self.sim.stopped().await;
+                self.silence(stream).await?;
                 return Ok(false);
             }
             Some(FaultKind::Html) => {
@@ -172,7 +178,7 @@ impl Client {
         match fault {
             Some(FaultKind::ActThenDrop | FaultKind::ActThenException { .. }) => return Ok(false),
             Some(FaultKind::ActThenSilence) => {
-                self.sim.stopped().await;
+                self.silence(stream).await?;
                 return Ok(false);
             }
             Some(FaultKind::ActThenRefusal { letters }) => {

@@ -148,11 +148,15 @@ impl Decoder {
                     self.begin();
                     Some(Symbol::Malformed)
                 }
+                // Nobody knows where it would end: what follows is noise until the next frame begins.
+                _ if self.fields.len() >= LARGEST => {
+                    self.fields = Vec::new();
+                    self.place = Place::Outside;
+                    Some(Symbol::Malformed)
+                }
                 text => {
-                    self.bad |= char::from(text).is_control() || self.fields.len() >= LARGEST;
-                    if !self.bad {
-                        self.fields.push(text);
-                    }
+                    self.bad |= char::from(text).is_control();
+                    self.fields.push(text);
                     None
                 }
             },

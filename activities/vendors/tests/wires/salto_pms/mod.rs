@@ -1,0 +1,6 @@
+//! SALTO Space by the PMS industry standard.
+
+mod cards;
+mod faults;
+mod support;
+mod table;
