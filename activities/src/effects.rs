@@ -8,26 +8,31 @@
 #![allow(missing_docs, reason = "the macro adds an undocumented constant beside each activity")]
 
 use crate::{
+    attempts::{self, Answer, Intent, Pins, Sealed, Tried},
     failure,
-    outcome::{Told, during, proven_before, told},
-    vendor_step::{Round, Step},
+    outcome::told,
+    vendor_step::{Digits, Ran, Round, Step},
 };
-use futures::{FutureExt as _, StreamExt as _, stream};
+use futures::{
+    FutureExt as _, StreamExt as _,
+    stream::{FusedStream, FuturesUnordered},
+};
 use jiff::Timestamp;
 use lock_domain::{
     ids::AttemptId,
+    pin::{self, PinSource},
     problem::Code,
     stay::{Action, Effect, Known},
 };
 use lock_kms::{DataKeys, Place, SealError};
-use lock_store::{EffectTarget, Outcome, OutcomeKind, Recorded, Store, StoreError};
+use lock_store::{EffectTarget, Store, StoreError};
 use lock_telemetry::metrics;
 use lock_vendors::{
-    port::{CallContext, CredentialToken, LockVendor, TokenError, VendorCredentialRef, VendorLockRef},
+    port::{CallContext, CredentialToken, LockVendor, Scope, TokenError, VendorCredentialRef, VendorLockRef},
     registry::{AdapterKey, RegistryError, VendorRegistry},
 };
 use lock_workflows::{Batch, Performed};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use std::{sync::Arc, time::Duration};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -35,6 +40,8 @@ use tracing::Instrument as _;
 
 /// Locks that one batch works at, at a time. A vendor's adapter takes turns where its gateways need it.
 const AT_ONCE: usize = 8;
+/// Answers that come so close together are recorded by one transaction.
+const TOGETHER: Duration = Duration::from_millis(10);
 /// For one operation at a vendor, with all the calls that it takes.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// A third of the heartbeat time-out that the workflow sets.
@@ -64,35 +71,6 @@ enum Trouble {
 
 #[activities]
 impl Effects {
-/// A vendor's digits, as they are filed.
-struct Sealed {
-    fingerprint: [u8; 32],
-    sealed: Vec<u8>,
-}
-
-/// What an outcome means for the key's digits.
-struct Pins {
-    /// New ones.
-    made: Option<Sealed>,
-    /// A vendor's digits open every door of the key.
-    whole_key: bool,
-}
-
-/// What came of one try at one effect.
-struct Tried {
-    known: Known,
-    /// Whether it should be tried again in this round: why, and not before.
-    again: Option<(Code, Option<Duration>)>,
-    /// The later round that has looked at the credential.
-    outrun_by: Option<u64>,
-}
-
-impl Tried {
-    fn without_sending(known: Known) -> Self {
-        Self { known, again: None, outrun_by: None }
-    }
-}
-
     /// See [`lock_workflows::activities::VendorActivities`].
     #[activity(definition = lock_workflows::activities::Perform)]
     pub async fn perform(self: Arc<Self>, ctx: ActivityContext, batch: Batch) -> Result<Performed, ActivityError> {
@@ -119,20 +97,14 @@ impl Effects {
     }
 
     async fn batch(&self, ctx: &ActivityContext, batch: &Batch) -> Result<Performed, ActivityError> {
-        let tries: Vec<_> = batch.effects.iter().map(|effect| self.one(ctx, batch, effect).boxed()).collect();
-        let rounds: Vec<_> = stream::iter(tries).buffered(AT_ONCE).collect().await;
-        let mut known = Vec::with_capacity(rounds.len());
-        let mut again: Option<(Code, Option<Duration>)> = None;
-        for round in rounds {
-            match round {
-        let mut outrun_by: Option<u64> = None;
-                Ok(tried) => {
-                    known.push(tried.known);
-                    outrun_by = outrun_by.max(tried.outrun_by);
-                    if let Some(retry) = tried.again {
-                        again = Some(again.map_or(retry, |(code, after)| (code, after.max(retry.1))));
-                    }
-                }
+        let mut tried = Vec::with_capacity(batch.effects.len());
+        for some in batch.effects.chunks(AT_ONCE) {
+            if ctx.is_cancelled() {
+                tried.extend(some.iter().map(|_| Tried::without_sending(Known::CalledOff)));
+                continue;
+            }
+            match self.some(ctx, batch, some).await {
+                Ok(some) => tried.extend(some),
                 Err(Trouble::Store(error)) => return Err(failure::record(&error)),
                 Err(other) => {
                     tracing::error!(error = %other, "an effect could not be tried");
@@ -140,85 +112,68 @@ impl Effects {
                 }
             }
         }
+        let known = tried.iter().map(|tried| tried.known).collect();
+        let outrun_by = tried.iter().filter_map(|tried| tried.outrun_by).max();
+        let again = tried.iter().filter_map(|tried| tried.again).reduce(|(code, a), (_, b)| (code, a.max(b)));
         match again {
             Some((code, after)) if !over(ctx, batch) => Err(failure::again(code, after)),
             _ => Ok(Performed { tenant: batch.id.tenant, known, outrun_by }),
         }
     }
 
-    /// One try at one effect.
-    async fn one(&self, ctx: &ActivityContext, batch: &Batch, effect: &Effect) -> Result<Tried, Trouble> {
-        if ctx.is_cancelled() {
-            return Ok(Tried::without_sending(Known::CalledOff));
+    /// One try at each of these effects, all at once: their requests leave within a call's time from their intents.
+    async fn some(&self, ctx: &ActivityContext, batch: &Batch, effects: &[Effect]) -> Result<Vec<Tried>, Trouble> {
+        let number = ctx.info().attempt;
+        let intents = attempts::intend(&self.store, batch, effects, number).await?;
+        let mut tried: Vec<Option<Tried>> = Vec::with_capacity(effects.len());
+        let mut sending = FuturesUnordered::new();
+        for (n, intent) in intents.into_iter().enumerate() {
+            match intent {
+                Ok(intent) => {
+                    tried.push(None);
+                    sending.push(async move { (n, self.one(batch, intent, number == 1).await) }.boxed());
+                }
+                Err(without) => tried.push(Some(without)),
+            }
         }
-        let (target, attempt) = match self.intend(ctx, batch, effect).await? {
-            Ok(intent) => intent,
-            Err(without) => return Ok(without),
-        };
-        let (Ran { round, made }, whole_key) = self.send(batch, effect, &target, attempt).await?;
-        let first = ctx.info().attempt == 1;
-        let told = told(effect, &target, &round, first);
-        let action = action_name(effect.action);
-        metrics::effect(&target.vendor, action, told.kind.name());
+        let mut trouble = None;
+        while let Some(answers) = together(&mut sending).await {
+            let mut came = Vec::with_capacity(answers.len());
+            for (n, answer) in answers {
+                match answer {
+                    Ok(answer) => came.push((n, answer)),
+                    Err(error) => trouble = Some(error),
+                }
+            }
+            // What has come is kept whatever became of the others.
+            if let Err(error) = attempts::keep(&self.store, batch, came.iter().map(|(_, answer)| answer)).await {
+                trouble = Some(error.into());
+            }
+            for (n, answer) in came {
+                tried[n] = Some(answer.tried());
+            }
+        }
+        match trouble {
+            Some(trouble) => Err(trouble),
+            None => Ok(tried.into_iter().flatten().collect()),
+        }
+    }
+
+    /// Asks the vendor, and says what it means.
+    async fn one(&self, batch: &Batch, intent: Intent, first: bool) -> Result<Answer, Trouble> {
+        let Intent { effect, target, attempt } = intent;
+        let (Ran { round, made }, whole_key) = self.send(batch, &effect, &target, attempt).await?;
+        let told = told(&effect, &target, &round, first);
+        metrics::effect(&target.vendor, action_name(effect.action), told.kind.name());
         let made = match &made {
-            Some(pin) => Some(self.seal(batch, effect, &target, pin).await?),
+            Some(pin) => Some(self.seal(batch, &effect, &target, pin).await?),
             None => None,
         };
-        self.keep(batch, effect, &target, attempt, &told, Pins { made, whole_key }).await?;
         let again = match round {
             Round::Again { code, after, .. } => Some((code, after)),
             _ => None,
         };
-        Ok(Tried { known: told.known, again, outrun_by: None })
-    }
-
-    /// Makes the intent durable. `Err` if an earlier run has proven the effect already.
-    async fn intend(
-        &self,
-        ctx: &ActivityContext,
-        batch: &Batch,
-        effect: &Effect,
-    ) -> Result<Result<(EffectTarget, AttemptId), Tried>, Trouble> {
-        let now = Timestamp::now();
-        let mut tx = self.store.tenant(batch.id.tenant).await?;
-        let (stay, round) = (batch.id.stay, batch.round);
-        let target = tx.effect_target(effect.credential, effect.key, effect.door, stay, round, now).await?;
-        if target.round > round {
-            tracing::warn!(credential = %effect.credential, round, latest = target.round, "a forgotten round was called off");
-            return Ok(Err(Tried { outrun_by: Some(target.round), ..Tried::without_sending(Known::CalledOff) }));
-        }
-        if let Some(known) = proven_before(effect.action, &target) {
-            // The round stays noted, so that no earlier one undoes what was found.
-            tx.commit().await?;
-            return Ok(Err(Tried::without_sending(known)));
-        }
-        // The record says that the stay is over or suspended: nothing is put into a lock, whatever the workflow wants.
-        let making = matches!(effect.action, Action::Issue { .. } | Action::Change { .. });
-        if making && !target.stay_open {
-            // With a pause, so that a workflow that disagrees with the record does not spin.
-            return Ok(Err(Tried::without_sending(Known::Unconfirmed { code: Code::Unproven })));
-        }
-        if let Some(open) = target.open_intent {
-            let abandoned = Outcome {
-                attempt: open.id,
-                credential: effect.credential,
-                kind: OutcomeKind::Unconfirmed,
-                state: target.state,
-                vendor_ref: None,
-                requested: None,
-                effective: None,
-                code: Some(Code::Unproven),
-                still_valid_until: None,
-                unresolved_since: Some(open.at),
-                detail: None,
-                at: now,
-            };
-            tx.record_outcome(&abandoned).await?;
-        }
-        let state = during(effect.action, target.state);
-        let attempt = tx.record_intent(effect.credential, &effect.action, state, ctx.info().attempt, now).await?;
-        tx.commit().await?;
-        Ok(Ok((target, attempt)))
+        Ok(Answer { effect, target, attempt, told, pins: Pins { made, whole_key }, again })
     }
 
     async fn send(
@@ -227,11 +182,20 @@ impl Effects {
         effect: &Effect,
         target: &EffectTarget,
         attempt: AttemptId,
-    ) -> Result<Round, Trouble> {
+    ) -> Result<(Ran, bool), Trouble> {
         let vendor = self.adapter(batch, target).await?;
-        let place = Place { table: "keys", column: "pin_sealed", row: effect.key.as_uuid() };
-        let pin = self.keys.open(batch.id.tenant, &place, &target.pin_sealed).await?;
-        let pin = SecretString::from(std::str::from_utf8(&pin).map_err(|_| Trouble::Text)?);
+        let whole_key = vendor.capabilities().scope == Scope::Key;
+        let pin = match (target.pin_source, &target.pin_sealed) {
+            (PinSource::Ours, Some(sealed)) => Some(self.open(batch, effect, sealed).await?),
+            _ => None,
+        };
+        let digits = match &pin {
+            Some(pin) => Digits::Ours(pin),
+            None => {
+                let whose = whole_key || target.pin_credential == Some(effect.credential);
+                Digits::Vendor { one_time: target.one_time, known: target.pin_sealed.is_some() && whose }
+            }
+        };
         let now = Timestamp::now();
         let unresolved = target.open_intent.map(|open| open.at).max(target.unresolved_since);
         let step = Step {
@@ -241,7 +205,7 @@ impl Effects {
                 ..VendorLockRef::new(target.vendor_lock_id.clone())
             },
             token: &CredentialToken::new(target.token.clone())?,
-            pin: &pin,
+            digits,
             reference: target.vendor_ref.clone().map(VendorCredentialRef),
             unresolved_since: unresolved,
             may_stand: target.state.may_open(),
@@ -251,7 +215,28 @@ impl Effects {
             traceparent: lock_telemetry::current_traceparent().or_else(|| batch.traceparent.clone()),
             ..CallContext::new(attempt.to_string(), CALL_TIMEOUT)
         };
-        Ok(step.run(vendor.as_ref(), &call, now).await)
+        Ok((step.run(vendor.as_ref(), &call, now).await, whole_key))
+    }
+
+    async fn open(&self, batch: &Batch, effect: &Effect, sealed: &[u8]) -> Result<SecretString, Trouble> {
+        let pin = self.keys.open(batch.id.tenant, &pin_place(effect), sealed).await?;
+        Ok(SecretString::from(std::str::from_utf8(&pin).map_err(|_| Trouble::Text)?))
+    }
+
+    /// Digits that the vendor has made up, as the record takes them.
+    async fn seal(
+        &self,
+        batch: &Batch,
+        effect: &Effect,
+        target: &EffectTarget,
+        pin: &SecretString,
+    ) -> Result<Sealed, Trouble> {
+        let tenant = batch.id.tenant;
+        let named = SecretString::from(pin::fingerprinted(target.property, pin.expose_secret()));
+        let named = named.expose_secret().as_bytes();
+        let fingerprint = self.keys.fingerprint(tenant, pin::FINGERPRINT_LABEL, named).await?;
+        let sealed = self.keys.seal(tenant, &pin_place(effect), pin.expose_secret().as_bytes()).await?;
+        Ok(Sealed { fingerprint, sealed })
     }
 
     async fn adapter(&self, batch: &Batch, target: &EffectTarget) -> Result<Arc<dyn LockVendor>, Trouble> {
@@ -267,40 +252,20 @@ impl Effects {
         let config = SecretString::from(config.to_string());
         Ok(self.vendors.get(&key, target.config_version, &config)?)
     }
+}
 
-    async fn keep(
-        &self,
-        batch: &Batch,
-        effect: &Effect,
-        target: &EffectTarget,
-        attempt: AttemptId,
-        told: &Told,
-    ) -> Result<(), Trouble> {
-        let now = Timestamp::now();
-        let outcome = Outcome {
-            attempt,
-            credential: effect.credential,
-            kind: told.kind,
-            state: told.state,
-            vendor_ref: told.vendor_ref.as_deref(),
-            requested: told.requested,
-            effective: told.effective,
-            code: told.code,
-            still_valid_until: told.still_valid_until,
-            unresolved_since: told.unresolved.then_some(now),
-            detail: None,
-            at: now,
-        };
-        let mut tx = self.store.tenant(batch.id.tenant).await?;
-        if tx.record_outcome(&outcome).await? == Recorded::Applied
-            && let Some(event) = &told.event
-        {
-            let at = batch.clock.now(now);
-            tx.append(at, target.property, Some(batch.id.stay), std::slice::from_ref(event)).await?;
-        }
-        tx.commit().await?;
-        Ok(())
+/// The next answer and what comes with it; `None` after the last.
+async fn together<S: FusedStream + Unpin>(sending: &mut S) -> Option<Vec<S::Item>> {
+    let mut answers = vec![sending.next().await?];
+    let until = tokio::time::Instant::now() + TOGETHER;
+    while let Ok(Some(answer)) = tokio::time::timeout_at(until, sending.next()).await {
+        answers.push(answer);
     }
+    Some(answers)
+}
+
+fn pin_place(effect: &Effect) -> Place {
+    Place { table: "keys", column: "pin_sealed", row: effect.key.as_uuid() }
 }
 
 /// Whether the round is over: nothing is tried again in it.

@@ -3,6 +3,7 @@
 //! An activity may run twice, be killed anywhere, and run beside a forgotten twin of itself; each one says how it copes. Errors that it
 //! returns mean "run me again"; everything else is a result.
 
+mod attempts;
 mod effects;
 mod failure;
 mod outcome;

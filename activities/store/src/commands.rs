@@ -1,6 +1,6 @@
 //! Accepted requests, which are also the operations that their callers follow.
 
-use crate::{StoreError, TenantTx, row::RowExt, time::Ts};
+use crate::{IdempotencyScope, StoreError, TenantTx, log::Head, row::RowExt, time::Ts};
 use jiff::Timestamp;
 use lock_domain::{
     command::Command,
@@ -107,25 +107,71 @@ macro_rules! select {
     };
 }
 
+macro_rules! insert_command {
+    () => {
+        "INSERT INTO commands (tenant_id, command_id, property_id, stay_id, reservation, verb, payload, status, by_key, accepted_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'accepted', $8, GREATEST($9, (
+             SELECT max(accepted_at) + interval '1 microsecond' FROM commands WHERE tenant_id = $1 AND stay_id = $4)))"
+    };
+}
+
 impl TenantTx<'_> {
     /// Enters a command as accepted, after every other one of its stay, whatever the clock of the process that accepted that one said: in
-    /// this order they are delivered.
+    /// this order they are delivered. Keeps the request's first answer, and locks the tenant's log, so that a following
+    /// [`append`](Self::append) needs one round trip less. [`StoreError::NotFound`] if the request was not entered.
+    pub async fn accept_command(
+        &mut self,
+        new: NewCommand<'_>,
+        scope: IdempotencyScope<'_>,
+        status: u16,
+        body: &serde_json::Value,
+    ) -> Result<(), StoreError> {
+        let row = self
+            .query(concat!(
+                "WITH entered AS (",
+                insert_command!(),
+                "), answered AS (
+                     UPDATE idempotency SET state = 'done', status = $13, body = $14
+                     WHERE tenant_id = $1 AND api_key_id = $10 AND route = $11 AND key = $12 RETURNING 1
+                 ) SELECT (SELECT count(*) FROM answered) AS answered, size, frontier
+                   FROM audit_heads WHERE tenant_id = $1 AND (SELECT count(*) FROM answered) >= 0 FOR UPDATE"
+            ))
+            .bind(new.command.id.as_uuid())
+            .bind(new.property.as_uuid())
+            .bind(new.stay.as_uuid())
+            .bind(new.reservation.as_str())
+            .bind(new.command.verb.kind().name())
+            .bind(Json(new.command))
+            .bind(new.command.by.as_uuid())
+            .bind(Ts(new.at))
+            .bind(scope.client.as_uuid())
+            .bind(scope.route)
+            .bind(scope.key)
+            .bind(i32::from(status))
+            .bind(body)
+            .fetch_optional(&mut *self.tx)
+            .await?
+            .ok_or(StoreError::NotFound("log"))?;
+        if row.int("answered")? == 0 {
+            return Err(StoreError::NotFound("idempotency key"));
+        }
+        self.head = Some(Head::read(row.int("size")?, &row.bytes("frontier")?)?);
+        Ok(())
+    }
+
+    /// Enters a command like [`accept_command`](Self::accept_command), for one that no request waits for.
     pub async fn insert_command(&mut self, new: NewCommand<'_>) -> Result<(), StoreError> {
-        self.query(
-            "INSERT INTO commands (tenant_id, command_id, property_id, stay_id, reservation, verb, payload, status, by_key, accepted_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 'accepted', $8, GREATEST($9, (
-                 SELECT max(accepted_at) + interval '1 microsecond' FROM commands WHERE tenant_id = $1 AND stay_id = $4)))",
-        )
-        .bind(new.command.id.as_uuid())
-        .bind(new.property.as_uuid())
-        .bind(new.stay.as_uuid())
-        .bind(new.reservation.as_str())
-        .bind(new.command.verb.kind().name())
-        .bind(Json(new.command))
-        .bind(new.command.by.as_uuid())
-        .bind(Ts(new.at))
-        .execute(&mut *self.tx)
-        .await?;
+        self.query(insert_command!())
+            .bind(new.command.id.as_uuid())
+            .bind(new.property.as_uuid())
+            .bind(new.stay.as_uuid())
+            .bind(new.reservation.as_str())
+            .bind(new.command.verb.kind().name())
+            .bind(Json(new.command))
+            .bind(new.command.by.as_uuid())
+            .bind(Ts(new.at))
+            .execute(&mut *self.tx)
+            .await?;
         Ok(())
     }
 

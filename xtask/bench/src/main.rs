@@ -1,9 +1,10 @@
 //! `lock-bench`: what the tuned Temporal server itself takes, so that `cargo xtask bench` can state our numbers as ratios.
 //!
 //! `floor` runs an update-with-start on an empty workflow plus one remote activity, with a worker of its own on queues of its own;
-//! `lengths` counts the history events of workflows. Prints one JSON line. It knows nothing of stays, and asserts nothing.
+//! `sleeping` tells the memory of workflows that do nothing; `lengths` counts the history events of workflows. Prints one JSON line. It knows nothing of stays, and asserts nothing.
 
 mod floor;
+mod sleeping;
 
 use std::time::Duration;
 
@@ -43,6 +44,12 @@ enum Command {
         #[arg(long, default_value_t = 50)]
         in_flight: usize,
     },
+    /// Measures the memory of workflows that sleep in a worker's cache
+    Sleeping {
+        /// How many
+        #[arg(long, default_value_t = 1_000)]
+        count: usize,
+    },
     /// Counts the history events of these workflows
     Lengths {
         /// Workflow ids
@@ -69,6 +76,10 @@ async fn main() -> Result<()> {
                 "parallel_took_s": measured.parallel_took.as_secs_f64(),
             });
             println!("{line}");
+        }
+        Command::Sleeping { count } => {
+            let kib = sleeping::measure(client, count).await?;
+            println!("{}", serde_json::json!({ "kib": kib }));
         }
         Command::Lengths { workflows } => {
             let mut lengths = Vec::new();

@@ -46,6 +46,14 @@ impl Tool {
         Ok(Measured { sequential, throughput: per_second(parallel.count(), took), parallel, cpu })
     }
 
+    /// KiB that the SDK itself keeps of a workflow that sleeps in a worker's cache.
+    ///
+    /// # Errors
+    /// When it can't be measured.
+    pub fn sleeping_kib(&self, count: usize) -> Result<f64> {
+        self.run(&["sleeping", "--count", &count.to_string()])?["kib"].as_f64().context("no number")
+    }
+
     /// The number of history events of a workflow.
     ///
     /// # Errors

@@ -1,0 +1,202 @@
+//! What the record is told before a vendor is asked, and after it has answered: one transaction for all effects of a batch that go
+//! together. It must not know vendors. If it fails, nothing was told, and an open intent makes the next try look first.
+
+use crate::outcome::{Told, during, proven_before};
+use jiff::Timestamp;
+use lock_domain::{
+    event::Event,
+    ids::AttemptId,
+    pin::PinSource,
+    problem::Code,
+    stay::{Action, Effect, Known},
+};
+use lock_store::{EffectTarget, MadePin, Outcome, OutcomeKind, Recorded, Store, StoreError, TenantTx};
+use lock_workflows::Batch;
+use std::time::Duration;
+
+/// An effect whose intent is durable.
+pub(crate) struct Intent {
+    pub(crate) effect: Effect,
+    pub(crate) target: EffectTarget,
+    pub(crate) attempt: AttemptId,
+}
+
+/// What a vendor's answer means.
+pub(crate) struct Answer {
+    pub(crate) effect: Effect,
+    pub(crate) target: EffectTarget,
+    pub(crate) attempt: AttemptId,
+    pub(crate) told: Told,
+    pub(crate) pins: Pins,
+    /// Whether it should be tried again in this round: why, and not before.
+    pub(crate) again: Option<(Code, Option<Duration>)>,
+}
+
+/// What an outcome means for the key's digits.
+pub(crate) struct Pins {
+    /// New ones.
+    pub(crate) made: Option<Sealed>,
+    /// A vendor's digits open every door of the key.
+    pub(crate) whole_key: bool,
+}
+
+/// A vendor's digits, as they are filed.
+pub(crate) struct Sealed {
+    pub(crate) fingerprint: [u8; 32],
+    pub(crate) sealed: Vec<u8>,
+}
+
+/// What came of one try at one effect.
+pub(crate) struct Tried {
+    pub(crate) known: Known,
+    /// Whether it should be tried again in this round: why, and not before.
+    pub(crate) again: Option<(Code, Option<Duration>)>,
+    /// The later round that has looked at the credential.
+    pub(crate) outrun_by: Option<u64>,
+}
+
+impl Tried {
+    pub(crate) fn without_sending(known: Known) -> Self {
+        Self { known, again: None, outrun_by: None }
+    }
+}
+
+impl Answer {
+    pub(crate) fn tried(self) -> Tried {
+        Tried { known: self.told.known, again: self.again, outrun_by: None }
+    }
+}
+
+/// Makes intents durable. `Err` inside if nothing is to be sent: an earlier run has proven the effect already, or a later one has begun.
+pub(crate) async fn intend(
+    store: &Store,
+    batch: &Batch,
+    effects: &[Effect],
+    number: u32,
+) -> Result<Vec<Result<Intent, Tried>>, StoreError> {
+    let now = Timestamp::now();
+    let (stay, round) = (batch.id.stay, batch.round);
+    let mut tx = store.tenant(batch.id.tenant).await?;
+    // In the order of everybody who locks several credentials, and all of them before the first needs the tenant's log.
+    let mut ordered: Vec<(usize, &Effect)> = effects.iter().enumerate().collect();
+    ordered.sort_by_key(|(_, effect)| effect.credential);
+    let mut targets = Vec::with_capacity(effects.len());
+    for (place, effect) in ordered {
+        let target = tx.effect_target(effect.credential, effect.key, effect.door, stay, round, now).await?;
+        targets.push((place, effect, target));
+    }
+    let mut intents = Vec::with_capacity(effects.len());
+    for (place, effect, target) in targets {
+        let intent = match nothing_to_send(effect, &target, round) {
+            Some(without) => Err(without),
+            None => Ok(enter(&mut tx, *effect, target, number, now).await?),
+        };
+        intents.push((place, intent));
+    }
+    tx.commit().await?;
+    intents.sort_by_key(|(place, _)| *place);
+    Ok(intents.into_iter().map(|(_, intent)| intent).collect())
+}
+
+fn nothing_to_send(effect: &Effect, target: &EffectTarget, round: u64) -> Option<Tried> {
+    if target.round > round {
+        tracing::warn!(credential = %effect.credential, round, latest = target.round, "a forgotten round was called off");
+        return Some(Tried { outrun_by: Some(target.round), ..Tried::without_sending(Known::CalledOff) });
+    }
+    if let Some(known) = proven_before(effect.action, target) {
+        return Some(Tried::without_sending(known));
+    }
+    // The record says that the stay is over or suspended: nothing is put into a lock, whatever the workflow wants. With a pause, so that
+    // a workflow that disagrees with the record does not spin.
+    let making = matches!(effect.action, Action::Issue { .. } | Action::Change { .. });
+    (making && !target.stay_open).then(|| Tried::without_sending(Known::Unconfirmed { code: Code::Unproven }))
+}
+
+async fn enter(
+    tx: &mut TenantTx<'_>,
+    effect: Effect,
+    target: EffectTarget,
+    number: u32,
+    now: Timestamp,
+) -> Result<Intent, StoreError> {
+    if let Some(open) = &target.open_intent {
+        let abandoned = Outcome {
+            attempt: open.id,
+            credential: effect.credential,
+            kind: OutcomeKind::Unconfirmed,
+            state: target.state,
+            vendor_ref: None,
+            requested: None,
+            effective: None,
+            code: Some(Code::Unproven),
+            still_valid_until: None,
+            unresolved_since: Some(open.at),
+            detail: None,
+            at: now,
+        };
+        tx.record_outcome(&abandoned).await?;
+    }
+    let state = during(effect.action, target.state);
+    let attempt = tx.record_intent(effect.credential, &effect.action, state, number, now).await?;
+    Ok(Intent { effect, target, attempt })
+}
+
+/// Records outcomes, with what they mean for digits, and their events.
+pub(crate) async fn keep<'a>(
+    store: &Store,
+    batch: &Batch,
+    answers: impl Iterator<Item = &'a Answer> + Send,
+) -> Result<(), StoreError> {
+    let mut answers: Vec<&Answer> = answers.collect();
+    let Some(property) = answers.first().map(|answer| answer.target.property) else { return Ok(()) };
+    // One order for everybody who locks several.
+    answers.sort_by_key(|answer| answer.effect.credential);
+    let now = Timestamp::now();
+    let at = batch.clock.now(now);
+    let mut events: Vec<Event> = Vec::new();
+    let mut tx = store.tenant(batch.id.tenant).await?;
+    for answer in answers {
+        keep_one(&mut tx, answer, now, at, &mut events).await?;
+    }
+    tx.append(at, property, Some(batch.id.stay), &events).await?;
+    tx.commit().await
+}
+
+async fn keep_one(
+    tx: &mut TenantTx<'_>,
+    answer: &Answer,
+    now: Timestamp,
+    at: Timestamp,
+    events: &mut Vec<Event>,
+) -> Result<(), StoreError> {
+    let Answer { effect, target, told, pins, .. } = answer;
+    let outcome = Outcome {
+        attempt: answer.attempt,
+        credential: effect.credential,
+        kind: told.kind,
+        state: told.state,
+        vendor_ref: told.vendor_ref.as_deref(),
+        requested: told.requested,
+        effective: told.effective,
+        code: told.code,
+        still_valid_until: told.still_valid_until,
+        unresolved_since: told.unresolved.then_some(now),
+        detail: None,
+        at: now,
+    };
+    if tx.record_outcome(&outcome).await? != Recorded::Applied {
+        return Ok(());
+    }
+    events.extend(told.event.clone());
+    if let Some(Sealed { fingerprint, sealed }) = &pins.made {
+        let (property, key, credential) = (target.property, effect.key, effect.credential);
+        let made = MadePin { property, key, credential, fingerprint, sealed, now: at };
+        let kept = tx.keep_made_pin(&made).await?;
+        events.push(Event::PinMade { key, again: kept.again });
+        let shared = |other| Event::PinShared { key, other, door: effect.door };
+        events.extend(kept.shared_with.map(shared));
+    } else if target.pin_source == PinSource::Vendor && told.kind == OutcomeKind::Gone {
+        tx.forget_made_pin(effect.key, effect.credential, pins.whole_key).await?;
+    }
+    Ok(())
+}
