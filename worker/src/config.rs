@@ -38,6 +38,39 @@ pub struct Config {
     /// Database connections.
     #[arg(long, env = "LOCK_DB_CONNECTIONS", default_value_t = 20)]
     pub database_connections: u32,
+    /// Temporal's name for all builds of this worker together. With it tasks go to the current build only; without, any worker takes any task.
+    #[arg(long, env = "LOCK_DEPLOYMENT", value_parser = deployment_name)]
+    pub deployment: Option<String>,
+    /// Which build this is; every history that it writes says so.
+    #[arg(long, env = "LOCK_BUILD_ID", default_value_t = crate::versions::own_build_id())]
+    pub build_id: String,
+    /// Make this build the deployment's current one as soon as it polls. For installations of one machine; else it is a step of its own.
+    #[arg(long, env = "LOCK_SET_CURRENT", requires = "deployment")]
+    pub set_current: bool,
+}
+
+/// `lock-worker set-current`: from now on this build gets the work of the deployment.
+#[derive(Debug, Clone, clap::Parser)]
+#[command(name = "lock-worker set-current", about = "Routes a deployment's work to one build")]
+pub struct SetCurrent {
+    /// Temporal's frontend, host and port.
+    #[arg(long, env = "TEMPORAL_ADDRESS", default_value = "127.0.0.1:7233")]
+    pub temporal_address: String,
+    /// Temporal's namespace.
+    #[arg(long, env = "TEMPORAL_NAMESPACE", default_value = "default")]
+    pub temporal_namespace: String,
+    /// Temporal's name for all builds of the worker together.
+    #[arg(long, env = "LOCK_DEPLOYMENT", value_parser = deployment_name)]
+    pub deployment: String,
+    /// The build; left out, that of this executable.
+    #[arg(long, env = "LOCK_BUILD_ID", default_value_t = crate::versions::own_build_id())]
+    pub build_id: String,
+}
+
+/// The server joins name and build with a dot or a colon.
+fn deployment_name(text: &str) -> Result<String, String> {
+    let fits = (1..=100).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    fits.then(|| text.to_owned()).ok_or_else(|| "1 to 100 letters, digits, - and _".to_owned())
 }
 
 fn cached_stays(text: &str) -> Result<usize, String> {

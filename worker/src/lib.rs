@@ -7,9 +7,10 @@ mod config;
 mod connect;
 mod http;
 mod telemetry;
+pub mod versions;
 
-pub use config::Config;
-pub use connect::connect;
+pub use config::{Config, SetCurrent};
+pub use connect::{connect, connection};
 
 use anyhow::Context as _;
 use lock_activities::{Effects, Records};
@@ -76,10 +77,12 @@ pub async fn run(
     let effects = Effects::new(store.clone(), keys, vendors);
 
     let (runtime, sdk_metrics) = telemetry::runtime()?;
+    let version = versions::options(config.deployment.as_deref(), &config.build_id);
     let stays = WorkerOptions::new(QUEUE_STAYS)
         .register_workflow::<KeyLifecycle>()?
         .register_activities(Records { store: store.clone() })
         .activity_inbound_interceptor(watch.clone())
+        .deployment_options(version.clone())
         .max_cached_workflows(config.cached_stays)
         .workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(10))
         .sticky_queue_schedule_to_start_timeout(Duration::from_secs(4))
@@ -91,8 +94,10 @@ pub async fn run(
         .activity_inbound_interceptor(watch)
         .activity_task_poller_behavior(PollerBehavior::SimpleMaximum(10))
         .maybe_max_task_queue_activities_per_second(limit)
+        .deployment_options(version)
         .graceful_shutdown_period(GRACE)
         .build();
+    let connection = client.connection().clone();
     let mut stays = Worker::new(&runtime, client.clone(), stays).context("worker of the stays")?;
     let mut ttlock = Worker::new(&runtime, client, ttlock).context("worker of TTLock")?;
     let (stop_stays, stop_ttlock) = (stays.shutdown_handle(), ttlock.shutdown_handle());
@@ -106,13 +111,25 @@ pub async fn run(
         let _ = http_stop.wait_for(|stop| *stop).await;
     }));
     ready(address);
+    let mut no_longer = stop.clone();
+    let taking_over = async {
+        let Some(deployment) = config.deployment.as_deref().filter(|_| config.set_current) else { return };
+        let set = versions::set_current(&connection, &config.temporal_namespace, deployment, &config.build_id);
+        tokio::select! {
+            done = set => if let Err(error) = done {
+                // It goes on: the build that is current has the work, and `set-current` can be asked again.
+                tracing::error!(error = format!("{error:#}"), "not current");
+            },
+            _ = no_longer.wait_for(|stop| *stop) => {}
+        }
+    };
     let stopper = async {
         let _ = stop.wait_for(|stop| *stop).await;
         tracing::info!("draining: no new work is taken");
         stop_stays();
         stop_ttlock();
     };
-    let (first, second, (), ()) = tokio::join!(stays.run(), ttlock.run(), relay, stopper);
+    let (first, second, (), (), ()) = tokio::join!(stays.run(), ttlock.run(), relay, stopper, taking_over);
     first.and(second).context("a Temporal worker ended")?;
     http.await??;
     Ok(())

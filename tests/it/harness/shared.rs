@@ -87,6 +87,9 @@ pub fn worker_config(stack: &Stack, app_url: &str, kms_dir: &std::path::Path) ->
         // What a worker that keeps no workflow in memory writes is recorded, too: see replay.rs.
         cached_stays: if std::env::var_os("RECORD_HISTORIES").is_some_and(|kind| kind == "cold") { 0 } else { 500 },
         database_connections: 20,
+        deployment: None,
+        build_id: "tests".to_owned(),
+        set_current: false,
     }
 }
 

@@ -144,8 +144,16 @@ impl Services {
     /// # Errors
     /// When it doesn't announce itself in time.
     pub fn start_worker(&self, port: Option<u16>) -> Result<Service> {
+        self.start_worker_as(WORKER, port)
+    }
+
+    /// Starts a worker beside another; `name` is that of its log and of its PID file.
+    ///
+    /// # Errors
+    /// When it doesn't announce itself in time.
+    pub fn start_worker_as(&self, name: &str, port: Option<u16>) -> Result<Service> {
         let address = format!("127.0.0.1:{}", free_port_like(port)?);
-        let spec = self.spec(WORKER).env("LOCK_METRICS_ADDR", address);
+        let spec = self.spec_as(name, WORKER).env("LOCK_METRICS_ADDR", address);
         Service::start(spec, "lock-worker ready, metrics on ")
     }
 
@@ -161,9 +169,14 @@ impl Services {
         Ok(api)
     }
 
-    fn spec(&self, name: &str) -> ProcessSpec {
+    fn spec(&self, program: &str) -> ProcessSpec {
+        self.spec_as(program, program)
+    }
+
+    fn spec_as(&self, name: &str, program: &str) -> ProcessSpec {
         // The owner's URL is for migrations only; a running service must not find it.
-        let mut spec = ProcessSpec::new(name, self.bin_dir.join(name), &self.root).without_env_prefix("DATABASE_URL");
+        let mut spec =
+            ProcessSpec::new(name, self.bin_dir.join(program), &self.root).without_env_prefix("DATABASE_URL");
         for (name, value) in &self.env {
             spec = spec.env(name, value);
         }
