@@ -1,5 +1,6 @@
 //! `up`: the whole system, kept up until Ctrl-C, `down`, or the end of one of our binaries.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,9 @@ pub(crate) struct Args {
     /// Come up, print the links and end again: proves that this machine can run it
     #[arg(long)]
     once: bool,
+    /// Keep everything in this folder instead of `.stack`, beside a system that runs there
+    #[arg(long, hide = true)]
+    kept_in: Option<PathBuf>,
 }
 
 const WATCH_INTERVAL: Duration = Duration::from_millis(200);
@@ -23,7 +27,11 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode> {
     eprintln!("building");
     let bin_dir = build_binaries(project)?;
     eprintln!("starting");
-    let mut deployment = match Deployment::start(StackOptions::for_up(project), &bin_dir) {
+    let mut options = StackOptions::for_up(project);
+    if let Some(root) = &args.kept_in {
+        options.root.clone_from(root);
+    }
+    let mut deployment = match Deployment::start(options, &bin_dir) {
         Ok(deployment) => deployment,
         Err(_) if stop::requested() => {
             eprintln!("stopped before it was up; nothing is left running");
