@@ -2,8 +2,10 @@
 
 pub mod api;
 mod client;
+pub mod collector;
 pub mod faults;
 mod hotel;
+pub mod house;
 pub mod invariants;
 mod shared;
 pub mod still;
