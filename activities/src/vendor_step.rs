@@ -265,8 +265,12 @@ impl Step<'_> {
                 Some(found) if known && self.still_good(&found, window) => {
                     return Ok(Round::Live { credential: found, adopted: true }.into());
                 }
-                Some(found) if !self.sweep(vendor, call, Some(found)).await? => return Ok(UNSWEPT.into()),
-                _ => {}
+                Some(found) => {
+                    if !self.sweep(vendor, call, Some(found)).await? {
+                        return Ok(UNSWEPT.into());
+                    }
+                }
+                None => {}
             }
         }
         self.make(vendor, call, window, one_time).await
@@ -306,8 +310,11 @@ impl Step<'_> {
             Some(found) if known && self.still_good(&found, window) => {
                 Ok(Round::Live { credential: found, adopted: true })
             }
-            Some(found) if !self.sweep(vendor, call, Some(found)).await? => Ok(UNSWEPT),
-            found => Ok(Round::Gone { already: found.is_none() }),
+            Some(found) => {
+                let swept = self.sweep(vendor, call, Some(found)).await?;
+                Ok(if swept { Round::Gone { already: false } } else { UNSWEPT })
+            }
+            None => Ok(Round::Gone { already: true }),
         }
     }
 

@@ -104,7 +104,8 @@ impl LockVendor for Fake {
     ) -> Result<Option<VendorCredential>, VendorError> {
         let mut world = self.world();
         world.finds += 1;
-        if let Some((_, credential, digits)) = world.late.take_if(|late| late.0 < world.finds) {
+        let finds = world.finds;
+        if let Some((_, credential, digits)) = world.late.take_if(|late| late.0 < finds) {
             world.standing.push((credential, digits));
         }
         Ok(world.standing.iter().map(|(c, _)| c.clone()).find(|c| c.name == token.as_str()))
@@ -220,7 +221,8 @@ async fn what_is_still_on_its_way_is_waited_for_and_then_deleted() {
     // It can't arrive any more in a moment: the first look finds nothing, the second one finds it.
     let ran = run(&fake, ISSUE(), lost(SETTLE.as_secs().try_into().unwrap())).await;
     assert!(fake.opens(&ran.made.unwrap()));
-    assert_eq!((fake.world().standing.len(), fake.world().made), (1, 2));
+    let world = fake.world();
+    assert_eq!((world.standing.len(), world.made), (1, 2));
 }
 
 #[tokio::test]

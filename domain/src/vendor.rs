@@ -32,17 +32,28 @@ pub struct OneTime {
     pub lasts_s: u32,
 }
 
-/// Every vendor that there is an adapter for.
-const TABLE: &[VendorTraits] = &[VendorTraits {
-    name: "ttlock",
-    choose_pin: true,
-    make_pin: true,
-    made_pin_per_door: true,
-    // TTLock, "Passcode type": one-time codes are valid for 6 hours from their start, which is a whole hour.
-    one_time: Some(OneTime { step_s: 3600, lasts_s: 6 * 3600 }),
-    min_pin_digits: 4,
-    max_pin_digits: 9,
-}];
+/// Every vendor that there is an adapter for and that has PINs.
+const TABLE: &[VendorTraits] = &[
+    VendorTraits {
+        name: "ttlock",
+        choose_pin: true,
+        make_pin: true,
+        made_pin_per_door: true,
+        // TTLock, "Passcode type": one-time codes are valid for 6 hours from their start, which is a whole hour.
+        one_time: Some(OneTime { step_s: 3600, lasts_s: 6 * 3600 }),
+        min_pin_digits: 4,
+        max_pin_digits: 9,
+    },
+    VendorTraits {
+        name: "salto_ks",
+        choose_pin: false,
+        make_pin: true,
+        made_pin_per_door: false,
+        one_time: None,
+        min_pin_digits: 6,
+        max_pin_digits: 6,
+    },
+];
 
 /// What is assumed of a vendor that has no row: digits of ours, and nothing else.
 const UNKNOWN: VendorTraits = VendorTraits {

@@ -1,7 +1,7 @@
 //! The port's operations as calls of the vendor.
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use lock_domain::window::Window;
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
@@ -40,6 +40,12 @@ const SAME_CODE_EXISTS: i64 = -3007;
 const PAGE_SIZE: &str = "200";
 /// A lock holds 250 chosen codes and an account a few thousand locks: far more pages mean an answer that never ends.
 const MOST_PAGES: u32 = 100;
+
+/// A code that opens once is good for so long from its start.
+const ONE_TIME_LASTS: SignedDuration = SignedDuration::from_hours(6);
+/// A period that was given out and deleted is not given out again: ends an hour later each are asked for, so many.
+const MOST_PERIOD_ENDS: u32 = 4;
+const MOST_ONE_TIME_ENDS: u32 = 24;
 
 /// One TTLock account.
 pub(crate) struct Ttlock {
@@ -159,16 +165,35 @@ impl Ttlock {
         spec: &KeySpec,
         kind: &str,
     ) -> Result<(VendorCredential, SecretString), VendorError> {
-        let window = outward(spec.window, Granularity::Hour, lock.utc_offset_s);
-        let (from, until) = millis(window);
-        let fields = vec![
-            ("lockId", lock.lock_id.as_str()),
-            ("keyboardPwdName", spec.token.as_str()),
-            ("keyboardPwdType", kind),
-            ("startDate", from.as_str()),
-            ("endDate", until.as_str()),
-        ];
-        let got: Got = self.session.call(operation, GET, &fields).await?;
+        let rounded = outward(spec.window, Granularity::Hour, lock.utc_offset_s);
+        // A code that opens once is good for six hours whatever end is named; the cloud compares the end all the same.
+        let (mut window, tries) = match kind {
+            ONE_TIME => (Window { until: later(rounded.from, ONE_TIME_LASTS), ..rounded }, MOST_ONE_TIME_ENDS),
+            _ => (rounded, MOST_PERIOD_ENDS),
+        };
+        let mut left = tries;
+        let got: Got = loop {
+            let (from, until) = millis(window);
+            let fields = vec![
+                ("lockId", lock.lock_id.as_str()),
+                ("keyboardPwdName", spec.token.as_str()),
+                ("keyboardPwdType", kind),
+                ("startDate", from.as_str()),
+                ("endDate", until.as_str()),
+            ];
+            left -= 1;
+            match self.session.call(operation, GET, &fields).await {
+                Ok(got) => break got,
+                // The same period was given out and deleted before: the vendor gives it out once.
+                Err(error) if error.condition() == Condition::PeriodUsed && left > 0 => {
+                    window.until = later(window.until, SignedDuration::from_secs(Granularity::Hour.seconds()));
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        if kind == ONE_TIME {
+            window.until = later(window.from, ONE_TIME_LASTS);
+        }
         let credential = VendorCredential {
             reference: VendorCredentialRef(got.keyboard_pwd_id),
             name: spec.token.as_str().to_owned(),
@@ -208,6 +233,10 @@ impl Ttlock {
             VendorError::new(NAME, verb.path, Condition::BadAnswer, EffectOutcome::Retryable { after: None })
         })
     }
+}
+
+fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.saturating_add(by).unwrap_or(at)
 }
 
 /// The one door that a code stands in.

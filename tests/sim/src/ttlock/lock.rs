@@ -45,6 +45,13 @@ pub(crate) struct Passcode {
     pub(crate) first_used_at: Option<i64>,
 }
 
+impl Passcode {
+    /// From when it is good, where it stands at all.
+    pub(crate) fn sent_from(&self) -> Option<i64> {
+        self.cloud.as_ref().or(self.door.as_ref()).map(|plan| plan.from)
+    }
+}
+
 /// One entry of the lock's own log.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Record {
@@ -275,6 +282,10 @@ mod tests {
         let mut lock = lock_with(code(ONE_TIME, false, HOUR_MS, 0));
         assert_eq!(lock.try_pin("73914", 2 * HOUR_MS, 1).reason, TryReason::Opened);
         assert_eq!(lock.try_pin("73914", 2 * HOUR_MS, 2).reason, TryReason::UsedUp);
+        let mut late = lock_with(code(ONE_TIME, false, HOUR_MS, 0));
+        assert_eq!(late.try_pin("73914", 7 * HOUR_MS - 1, 1).reason, TryReason::Opened);
+        let mut late = lock_with(code(ONE_TIME, false, HOUR_MS, 0));
+        assert_eq!(late.try_pin("73914", 7 * HOUR_MS, 1).reason, TryReason::Expired);
     }
 
     #[test]

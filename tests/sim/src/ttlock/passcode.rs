@@ -17,6 +17,8 @@ use super::world::World;
 
 /// Custom codes that fit in a lock.
 const CUSTOM_CODES: usize = 250;
+/// Codes that open once, for one starting hour of a lock. The number is published, the answer to one too many is not.
+const ONE_TIME_CODES_PER_START: usize = 200;
 const LONGEST_NAME: usize = 100;
 
 pub(crate) fn add(world: &mut World, caller: &Caller, params: &Params) -> Result<Value, Errcode> {
@@ -71,6 +73,10 @@ pub(crate) fn get(world: &mut World, caller: &Caller, params: &Params) -> Result
     let until = if until > 0 { floor_to(until, HOUR_MS, lock.utc_offset_ms) } else { 0 };
     if lock.deleted_periods.contains(&(kind, from, until)) {
         return Err(PERIOD_USED);
+    }
+    let same_start = lock.passcodes.values().filter(|code| code.kind == ONE_TIME && code.sent_from() == Some(from)).count();
+    if kind == ONE_TIME && same_start >= ONE_TIME_CODES_PER_START {
+        return Err(CODE_SPACE_FULL);
     }
     let pin = loop {
         let candidate = format!("{:07}", world.next_digits() % 10_000_000);

@@ -1,0 +1,63 @@
+//! The domain's table of traits against what the adapters say of themselves.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use crate::{
+    meter::NoMeter,
+    port::Scope,
+    registry::{AdapterKey, VendorRegistry},
+    token_cache::MemoryTokenCache,
+};
+use lock_domain::{
+    ids::{PropertyId, TenantId},
+    vendor::VendorTraits,
+};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// A set-up that the adapter takes; nothing is sent anywhere.
+fn config(vendor: &str) -> Value {
+    let base_url = "http://127.0.0.1:9";
+    match vendor {
+        "ttlock" => json!({
+            "base_url": base_url, "client_id": "c", "client_secret": "s", "username": "u",
+            "password_md5": "0123456789abcdef0123456789abcdef",
+        }),
+        "salto_ks" => json!({
+            "base_url": base_url, "identity_url": base_url, "site_id": Uuid::from_u128(1).to_string(), "client_id": "c",
+            "client_secret": "s", "username": "u", "password": "p",
+        }),
+        other => panic!("{other} is in the table of traits: how is it set up?"),
+    }
+}
+
+#[test]
+fn the_table_says_what_the_adapters_say() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let registry = VendorRegistry::new(Arc::new(NoMeter), Arc::new(MemoryTokenCache::default())).unwrap();
+    for row in VendorTraits::ALL.iter().filter(|row| VendorRegistry::VENDORS.contains(&row.name)) {
+        let key = AdapterKey {
+            tenant: TenantId::from_uuid(Uuid::from_u128(1)),
+            property: PropertyId::from_uuid(Uuid::from_u128(2)),
+            vendor: row.name.to_owned(),
+        };
+        let can = registry.get(&key, 1, &config(row.name).to_string().into()).unwrap().capabilities();
+        assert!(can.pin, "{}: a vendor without PINs has no row", row.name);
+        let said = VendorTraits {
+            name: row.name,
+            choose_pin: can.choose_pin,
+            // Somebody has to make the digits up.
+            make_pin: can.offline_pin || !can.choose_pin,
+            made_pin_per_door: can.scope == Scope::Door,
+            one_time: row.one_time.filter(|_| can.one_time_pin),
+            min_pin_digits: can.min_pin_digits,
+            max_pin_digits: can.max_pin_digits,
+        };
+        assert_eq!(*row, said);
+        assert_eq!(row.one_time.is_some(), can.one_time_pin, "{}", row.name);
+        if let Some(once) = row.one_time {
+            assert_eq!(i64::from(once.step_s), can.offline_granularity.seconds(), "{}", row.name);
+        }
+    }
+}
