@@ -241,7 +241,12 @@ async fn a_browser_logs_in_once_and_reads_its_own_tenants_histories() {
     let [tenant, key, end, proof] = parts[..] else { panic!("{}", parts.len()) };
     let later = (end.parse::<i64>().unwrap() + 1).to_string();
     let foreign = stranger.tenant.to_string();
-    for forged in [[&foreign[..], key, end, proof], [tenant, key, &later, proof], [tenant, key, end, "00"], [tenant, "x", end, proof]] {
+    for forged in [
+        [&foreign[..], key, end, proof],
+        [tenant, key, &later, proof],
+        [tenant, key, end, "00"],
+        [tenant, "x", end, proof],
+    ] {
         browser.cookie = Some(format!("{name}={}", forged.join(".")));
         let (status, code, _) = browser.decode(&asked).await;
         assert_eq!((status, &code[..]), (401, "unauthorized"), "{forged:?}");

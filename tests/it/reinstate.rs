@@ -2,6 +2,7 @@
 
 use crate::harness::{Hotel, invariants, until};
 use jiff::{SignedDuration, Timestamp};
+use lock_domain::ids::{CommandId, StayId};
 use lock_sim::ttlock::{FaultKind, FaultOrder};
 use serde_json::{Value, json};
 use sqlx::Row as _;
@@ -98,33 +99,31 @@ async fn nothing_that_was_meant_for_the_former_stay_reaches_the_new_one() {
     let pin = hotel.pms.reveal("R1").await;
     let codes = hotel.codes().len();
 
-    // As a dispatcher sees it that read these rows before they were settled, and was asleep since: the New and the check-out.
+    // A New and a check-out that were accepted for the former stay, and lay about until now.
     let mut db = invariants::owner().await;
     let late = sqlx::query(
-        "UPDATE commands SET status = 'accepted', delivered_at = NULL, settled_at = NULL, code = NULL
-         WHERE tenant_id = $1 AND stay_id = (SELECT stay_id FROM stays WHERE tenant_id = $1 AND reservation = 'R1' AND reinstates IS NULL)
+        "INSERT INTO commands (tenant_id, command_id, property_id, stay_id, reservation, verb, payload, status, by_key, accepted_at)
+         SELECT tenant_id, id, property_id, stay_id, reservation, verb,
+                jsonb_set(payload, '{id}', to_jsonb('op_' || replace(id::text, '-', ''))), 'accepted', by_key, accepted_at
+         FROM (SELECT c.*, gen_random_uuid() AS id FROM commands c WHERE tenant_id = $1 AND stay_id = $2) AS old
          RETURNING command_id",
     )
     .bind(hotel.tenant.as_uuid())
+    .bind(first["id"].as_str().unwrap().parse::<StayId>().unwrap().as_uuid())
     .fetch_all(&mut db)
     .await
     .unwrap();
+    let late: Vec<uuid::Uuid> = late.iter().map(|row| row.get(0)).collect();
     assert_eq!(late.len(), 2);
     until("the dispatcher has met them", Duration::from_secs(30), || async {
         let open = invariants::open_operations(&hotel).await;
         if open.is_empty() { Ok(()) } else { Err(open) }
     })
     .await;
-    for row in
-        sqlx::query("SELECT status, code FROM commands WHERE tenant_id = $1 AND stay_id <> $2 ORDER BY accepted_at")
-            .bind(hotel.tenant.as_uuid())
-            .bind(again["id"].as_str().unwrap().parse::<lock_domain::ids::StayId>().unwrap().as_uuid())
-            .fetch_all(&mut db)
-            .await
-            .unwrap()
-    {
-        let told: (String, Option<String>) = (row.get("status"), row.get("code"));
-        assert_eq!(told, ("failed".to_owned(), Some("stay_ended".to_owned())));
+    for id in late {
+        let path = format!("/v1/operations/{}", CommandId::from_uuid(id));
+        let told = hotel.pms.get(&path).await.expect(200).body;
+        assert_eq!((&told["status"], &told["reason"]["code"]), (&json!("failed"), &json!("stay_ended")), "{told:#}");
     }
     let now = hotel.pms.stay("R1").await;
     assert_eq!((&now["id"], &now["phase"]), (&again["id"], &json!("active")), "{now:#}");
