@@ -136,12 +136,12 @@ pub(crate) fn property(row: &Property) -> PropertyBody {
         vendor: row.vendor.clone(),
         now: present(row),
         policy: row.policy.clone(),
+        feed_guard: row.feed_guard,
     }
 }
 
 /// Loads what a stay's answer is made of. Four round trips.
 pub(crate) async fn load(
-        feed_guard: row.feed_guard,
     tx: &mut TenantTx<'_>,
     property: &Property,
     id: StayId,

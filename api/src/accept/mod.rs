@@ -143,6 +143,11 @@ pub(crate) async fn carry(state: &AppState, ask: Ask, wanted: Wanted) -> Result<
     tx.commit().await.map_err(failure::store)?;
     let clock = property.clock;
     let kind = planned.command.verb.kind();
+    if guarded.is_held() {
+        lock_telemetry::metrics::command(kind.name(), CommandStatus::Held.name());
+        tracing::warn!(operation = %planned.command.id, verb = kind.name(), property = %property.id, "held for approval");
+        return Ok(answer(StatusCode::ACCEPTED, &planned.body));
+    }
     tracing::info!(operation = %planned.command.id, verb = kind.name(), offset_ms = clock.as_millis(), "accepted");
     Box::pin(finish::deliver(state, &ask, &property, planned)).await
 }
@@ -160,11 +165,6 @@ async fn plan(context: &Context<'_>, tx: &mut TenantTx<'_>, wanted: Wanted) -> R
     }
 }
 
-    if guarded.is_held() {
-        lock_telemetry::metrics::command(kind.name(), CommandStatus::Held.name());
-        tracing::warn!(operation = %planned.command.id, verb = kind.name(), property = %property.id, "held for approval");
-        return Ok(answer(StatusCode::ACCEPTED, &planned.body));
-    }
 /// Command, provisional answer and audit leaf: the end of tx 1.
 async fn enter(
     context: &Context<'_>,
@@ -180,10 +180,13 @@ async fn enter(
         reservation: &id.reservation,
         at: context.at,
     };
-    tx.insert_command(new).await.map_err(failure::store)?;
     let body = serde_json::to_value(&planned.body).map_err(Problem::internal)?;
     let status = StatusCode::ACCEPTED.as_u16();
-    tx.idempotency_finish(context.ask.scope(), status, &body).await.map_err(failure::store)?;
+    tx.accept_command(new, context.ask.scope(), status, &body).await.map_err(failure::store)?;
+    let mut events = vec![guarded.note(context, tx, planned).await?];
+    if let (VerbKind::New, Some(former)) = (command.verb.kind(), id.reinstates) {
+        events.push(Event::StayReinstated { former });
+    }
     tx.append(context.now, context.property.id, Some(id.stay), &events).await.map_err(failure::store)?;
     Ok(())
 }
@@ -196,10 +199,6 @@ fn accepted(context: &Context<'_>, id: &StayRef, command: &Command) -> CommandRo
         stay: id.stay,
         reservation: id.reservation.clone(),
         status: CommandStatus::Accepted,
-    let mut events = vec![guarded.note(context, tx, planned).await?];
-    if let (VerbKind::New, Some(former)) = (command.verb.kind(), id.reinstates) {
-        events.push(Event::StayReinstated { former });
-    }
         code: None,
         by: command.by,
         accepted_at: lock_store::to_stored(context.at),

@@ -167,6 +167,9 @@ pub struct StayLine {
     pub id: StayId,
     /// The PMS's reference.
     pub reservation: ReservationRef,
+    /// The reservation's stay before this one, which is over; absent for its first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reinstates: Option<StayId>,
     /// Where it stands.
     pub phase: StayPhase,
     /// Why it is over, if it is.
@@ -188,9 +191,6 @@ pub struct StayPage {
     pub stays: Vec<StayLine>,
     /// Send it as `cursor` for the next page; absent on the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    /// The reservation's stay before this one, which is over; absent for its first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reinstates: Option<StayId>,
     pub next_cursor: Option<String>,
 }
 
@@ -209,6 +209,9 @@ pub struct RoomBody {
 pub enum OperationStatus {
     /// It stands in the database; the stay's workflow gets it next.
     Accepted,
+    /// Too many stays were to lose their keys at once: a person must approve or reject it, and until then nothing is done. `reason` says
+    /// what to do.
+    Held,
     /// The stay's workflow works on it.
     Running,
     /// It goes on, and a person should look: `code` says why.
@@ -230,9 +233,6 @@ pub struct OperationBody {
     pub verb: VerbKind,
     /// How far it is.
     pub status: OperationStatus,
-    /// Too many stays were to lose their keys at once: a person must approve or reject it, and until then nothing is done. `reason` says
-    /// what to do.
-    Held,
     /// Why it failed or needs somebody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
