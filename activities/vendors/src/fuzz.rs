@@ -85,6 +85,10 @@ mod tests {
             for seed in seeds {
                 target(&std::fs::read(seed.unwrap().path()).unwrap());
             }
+            let found = std::fs::read_to_string(corpus.join(name).with_extension("hex")).unwrap();
+            for line in found.lines() {
+                target(&hex::decode(line).unwrap());
+            }
         }
     }
 }

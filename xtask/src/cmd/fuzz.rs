@@ -61,6 +61,11 @@ fn fuzz(folder: &Path, name: &str, seconds: u32) -> Result<bool> {
     // libFuzzer writes what is new into the first corpus; the kept seeds stay as they are.
     let found = folder.join("target/corpus").join(name);
     std::fs::create_dir_all(&found)?;
+    let kept = std::fs::read_to_string(folder.join("corpus").join(name).with_extension("hex"))?;
+    for (number, line) in kept.lines().enumerate() {
+        let input = hex::decode(line).with_context(|| format!("{name}.hex, line {}", number + 1))?;
+        std::fs::write(found.join(format!("kept-{number}")), input)?;
+    }
     let status = Command::new("rustup")
         .args(["run", "nightly", "cargo", "fuzz", "run", name])
         .arg(&found)
