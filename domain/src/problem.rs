@@ -93,8 +93,8 @@ codes! {
     Unproven, "unproven", 503, "Nobody can tell yet whether the vendor acted", "Nothing; we read back until we know, and never send twice.";
     HeldForApproval, "held_for_approval", 409, "Held, because too many stays of the property were to lose their keys at once", "Look at `GET …/held`: another API key with the scope `stays:approve` approves or rejects it. Until then every key works as before.";
     ApprovalRefused, "approval_refused", 409, "It was held for approval, and rejected", "Everything is as before. If it was meant all the same, send it again with a new Idempotency-Key.";
-    SecondPerson, "second_person_needed", 403, "Nobody approves his own request", "Approve with another API key than the one that asked; it needs the scope `stays:approve`.";
-    NotHeld, "operation_not_held", 409, "The operation is not held for approval", "Look at `GET …/held` for those that are; this one was decided already, or never held.";
+    SecondPersonNeeded, "second_person_needed", 403, "Nobody approves his own request", "Approve with another API key than the one that asked; it needs the scope `stays:approve`.";
+    OperationNotHeld, "operation_not_held", 409, "The operation is not held for approval", "Look at `GET …/held` for those that are; this one was decided already, or never held.";
     CardNeeded, "card_needed", 503, "The card encoder waits for a usable card", "Put a blank card on the encoder when it asks for one, and leave it there until it signals; we go on trying.";
     EncoderUnavailable, "encoder_unavailable", 503, "The card encoder does not answer, or is busy", "Wait until it has finished the card before; check its power and network cable; we go on trying.";
     VendorCertificate, "vendor_certificate", 503, "The vendor's server shows another certificate", "Ask who replaced it. Pin the new one in the property's set-up only when somebody at the property did.";

@@ -18,7 +18,8 @@ fn name(n: usize) -> String {
 }
 
 fn room(n: usize) -> String {
-    format!("1{:02}", n + 1)
+    // The simulator's hotels have twenty rooms on a floor.
+    format!("{}{:02}", n / 20 + 1, n % 20 + 1)
 }
 
 /// Thirty guests in house for two days, each with a key that opens, and one more room.
@@ -58,7 +59,7 @@ async fn rooms_that_open(hotel: &Hotel, wanted: usize) {
 async fn cancel_all(hotel: &Hotel) -> Vec<Value> {
     let asks = (0..STAYS).map(|n| async move {
         let path = format!("stays/{}/cancel?wait=20", name(n));
-        hotel.pms.post_as(&path, &format!("cancel {n}"), json!({})).await.ok().body
+        hotel.pms.post_as(&path, &format!("cancel-{n}"), json!({})).await.ok().body
     });
     join_all(asks).await
 }
@@ -96,7 +97,7 @@ async fn a_feed_that_cancels_everybody_is_held_until_somebody_else_approves() {
     // A repeat gets the same answer, and another try of the feed is held as well.
     let n = (0..STAYS).find(|n| name(*n) == reservation).unwrap();
     let again =
-        hotel.pms.post_as(&format!("stays/{reservation}/cancel?wait=20"), &format!("cancel {n}"), json!({})).await;
+        hotel.pms.post_as(&format!("stays/{reservation}/cancel?wait=20"), &format!("cancel-{n}"), json!({})).await;
     assert_eq!((again.status.as_u16(), again.header("idempotency-replayed")), (202, Some("true")));
     assert_eq!(&again.body, one);
     let other = hotel.pms.verb(reservation, "check-out", json!({})).await.expect(202).body;

@@ -129,7 +129,7 @@ async fn decide(
     let rows = asked(&mut tx, &property, &body.value).await?;
     if approve && rows.iter().any(|row| row.command.by == key.id) {
         let detail = "this API key asked for one of them itself";
-        return Err(Problem::field(Code::SecondPerson, "operations", detail));
+        return Err(Problem::field(Code::SecondPersonNeeded, "operations", detail));
     }
     let mut operations = Vec::with_capacity(rows.len());
     for row in rows {
@@ -159,7 +159,7 @@ async fn asked(tx: &mut TenantTx<'_>, property: &Property, body: &Decision) -> R
     for (n, id) in ids.unwrap_or_default().iter().enumerate() {
         if !rows.iter().any(|row| row.command.id() == *id) {
             let detail = format!("no operation {id} of the property is held");
-            return Err(Problem::field(Code::NotHeld, format!("operations[{n}]"), detail));
+            return Err(Problem::field(Code::OperationNotHeld, format!("operations[{n}]"), detail));
         }
     }
     Ok(rows)
