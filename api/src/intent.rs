@@ -11,7 +11,7 @@ use lock_domain::{
     pin::{self, PinError, PinOrigin, PinSource, PinStrategy},
     policy::{PinPer, StayPolicy},
     problem::Code,
-    vendor::VendorTraits,
+    vendor::{OneTime, VendorTraits},
     window::{Edge, LocalFit, Window, WindowError, instant},
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -101,6 +101,39 @@ fn edge(
             None => Err(Problem::field(Code::InvalidField, name, "this local time lies outside the calendar")),
         },
     }
+}
+
+/// The window of a key that opens once: from now on if nothing is said, until the digits go out at the latest. They count from the whole
+/// step of the property's clock in which the window starts.
+pub(crate) fn one_shot_window(
+    from: Option<Timestamp>,
+    until: Option<Timestamp>,
+    lasts: OneTime,
+    zone: &TimeZone,
+    now: Timestamp,
+) -> Result<Window, Problem> {
+    let from = from.unwrap_or(now);
+    let step = i64::from(lasts.step_s);
+    let local = from.as_second().saturating_add(zone.to_offset(from).seconds().into());
+    let start = from.as_second().saturating_sub(local.rem_euclid(step));
+    let latest = start.saturating_add(lasts.lasts_s.into());
+    let latest = Timestamp::from_second(latest)
+        .map_err(|_| Problem::field(Code::InvalidField, "from", "this instant lies outside the calendar"))?;
+    let until = until.unwrap_or(latest);
+    if until > latest {
+        let hours = lasts.lasts_s / 3600;
+        let detail =
+            format!("it opens for {hours} hours from the whole hour in which it starts: until {latest} at the latest");
+        return Err(Problem::field(Code::InvalidField, "until", detail));
+    }
+    Window { from, until }.check(now).map_err(|error| {
+        let (field, detail) = match error {
+            WindowError::Reversed => ("until", format!("{until} is not after {from}")),
+            WindowError::Ended => ("until", format!("it ended at {until}; the property's clock says {now:.0}")),
+            WindowError::TooLong | WindowError::TooFar => ("from", error.to_string()),
+        };
+        Problem::field(error.into(), field, detail)
+    })
 }
 
 /// How many keys a new stay gets.
@@ -292,6 +325,32 @@ mod tests {
         assert_eq!((changed.from, changed.until.to_string().as_str()), (old.from, "2026-03-26T11:00:00Z"));
         let nothing = window(AskedTimes::default(), &TimeZone::UTC, NOW.parse().unwrap(), Some(old));
         assert_eq!(nothing.unwrap_err().code, Code::InvalidField);
+    }
+
+    #[test]
+    fn a_one_shot_key_lasts_six_hours_from_its_whole_hour() {
+        let lasts = OneTime { step_s: 3600, lasts_s: 6 * 3600 };
+        let at = |text: &str| Some(text.parse::<Timestamp>().unwrap());
+        let asked = |from, until, zone: &str| {
+            let zone = TimeZone::get(zone).unwrap();
+            one_shot_window(from, until, lasts, &zone, "2026-03-20T12:20:00Z".parse().unwrap())
+                .map(|w| (w.from.to_string(), w.until.to_string()))
+                .map_err(|problem| (problem.code, problem.field.unwrap()))
+        };
+        let whole = |from: &str, until: &str| Ok((from.to_owned(), until.to_owned()));
+        assert_eq!(asked(None, None, "Europe/Lisbon"), whole("2026-03-20T12:20:00Z", "2026-03-20T18:00:00Z"));
+        // The lock's hours are local: Kathmandu is 5 h 45 min ahead, so 18:05 there began its hour at 12:15.
+        assert_eq!(asked(None, None, "Asia/Kathmandu"), whole("2026-03-20T12:20:00Z", "2026-03-20T18:15:00Z"));
+        let (two, six) = (at("2026-03-20T14:00:00Z"), at("2026-03-20T18:00:01Z"));
+        assert_eq!(asked(None, two, "Europe/Lisbon"), whole("2026-03-20T12:20:00Z", "2026-03-20T14:00:00Z"));
+        assert_eq!(asked(None, six, "Europe/Lisbon"), Err((Code::InvalidField, "until".to_owned())));
+        assert_eq!(asked(two, at(NOW), "Europe/Lisbon"), Err((Code::WindowReversed, "until".to_owned())));
+        let before = at("2026-03-20T05:00:00Z");
+        assert_eq!(asked(before, None, "Europe/Lisbon"), Err((Code::WindowEnded, "until".to_owned())));
+        assert_eq!(
+            asked(at("2029-03-20T05:00:00Z"), None, "Europe/Lisbon"),
+            Err((Code::WindowTooFar, "from".to_owned()))
+        );
     }
 
     #[test]

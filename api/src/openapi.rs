@@ -25,6 +25,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
         (name = "Verbs", description = "What can be asked of a stay. Each is an operation that can be followed"),
         (name = "Held", description = "Requests that wait for a person, because too many stays were to lose their keys at once"),
         (name = "Keys", description = "PINs, once"),
+        (name = "One-shot keys", description = "Keys that open a room once: to show it, to repair something"),
         (name = "Operations", description = "Accepted requests"),
         (name = "Events", description = "What happened, in one order"),
         (name = "Properties", description = "Hotels, rooms, policies"),
@@ -63,6 +64,8 @@ pub(crate) fn described() -> (axum::Router<AppState>, Document) {
         .routes(routes!(verbs::cancel))
         .routes(routes!(verbs::read))
         .routes(routes!(keys::reveal))
+        .routes(routes!(one_shot::new))
+        .routes(routes!(one_shot::revoke))
         .routes(routes!(operations::show))
         .routes(routes!(events::list))
         .routes(routes!(properties::list))

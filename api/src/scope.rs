@@ -34,6 +34,8 @@ scopes! {
     StaysWrite = "stays:write";
     /// Decide on requests that are held because too many stays were to lose their keys at once.
     StaysApprove = "stays:approve";
+    /// Make keys that open a room once, and take them back.
+    OneShotWrite = "one_shot:write";
     /// See a PIN, once.
     PinsReveal = "pins:reveal";
     /// Read the tenant's event log.

@@ -38,6 +38,8 @@ pub(crate) fn stay(parts: StayParts<'_>) -> StayBody {
         until: words::local(stay.window.until, &zone),
     };
     StayBody {
+        kind: stay.kind,
+        purpose: stay.purpose,
         id: stay.id,
         property: stay.property,
         reservation: stay.reservation.clone(),
@@ -68,6 +70,11 @@ fn key(row: &KeyRow, credentials: &[CredentialRow], zone: &TimeZone) -> KeyBody 
         },
         replaced_by: row.superseded_by,
         pin: MASK.to_owned(),
+        pin_source: row.pin_source,
+        pin_origin: row.pin_origin,
+        pin_why: row.pin_origin.why().to_owned(),
+        pin_ready: row.pin_known,
+        one_time: row.one_time,
         revealed_at: row.revealed_at,
         credentials: credentials.iter().filter(|c| c.key == row.id).map(|c| credential(c, zone)).collect(),
     }
@@ -94,14 +101,15 @@ pub(crate) fn room_body(room: &Room) -> RoomBody {
 
 pub(crate) fn line(stay: &StayRow) -> StayLine {
     StayLine {
+        kind: stay.kind,
         id: stay.id,
         reservation: stay.reservation.clone(),
+        reinstates: stay.reinstates,
         phase: stay.phase,
         ended_by: stay.cause,
         room: stay.room,
         window: stay.window,
         attention: stay.attention_code.filter(|_| stay.needs_attention),
-        reinstates: stay.reinstates,
     }
 }
 
@@ -111,12 +119,12 @@ pub(crate) fn operation(row: &CommandRow) -> OperationBody {
         verb: row.command.verb.kind(),
         status: match row.status {
             CommandStatus::Accepted => OperationStatus::Accepted,
+            CommandStatus::Held => OperationStatus::Held,
             CommandStatus::Running => OperationStatus::Running,
             CommandStatus::NeedsHuman => OperationStatus::NeedsHuman,
             CommandStatus::Done => OperationStatus::Done,
             CommandStatus::Failed => OperationStatus::Failed,
             CommandStatus::Overtaken => OperationStatus::Overtaken,
-            CommandStatus::Held => OperationStatus::Held,
         },
         reason: row.code.map(Reason::from),
         property: row.property,

@@ -194,7 +194,9 @@ impl Event {
             Self::HoldDecided { verb, approved: true, .. } => format!("Approved: {}.", words(*verb)),
             Self::HoldDecided { verb, approved: false, .. } => format!("Rejected: {}.", words(*verb)),
             Self::StayReinstated { former } => {
-                format!("Reinstated: the reservation's stay {former} is over, and this is a new one, with keys of its own.")
+                format!(
+                    "Reinstated: the reservation's stay {former} is over, and this is a new one, with keys of its own."
+                )
             }
             Self::OneShotAsked { purpose, .. } => {
                 format!("A key that opens the room once: {}.", purpose.name().replace('_', " "))
@@ -240,7 +242,8 @@ impl Event {
             }
             Self::PinMade { again: false, .. } => "The lock vendor has made up the PIN; it can be revealed.".to_owned(),
             Self::PinMade { again: true, .. } => {
-                "The lock vendor has made up another PIN; tell the guest, the earlier one opens nothing any more.".to_owned()
+                "The lock vendor has made up another PIN; tell the guest, the earlier one opens nothing any more."
+                    .to_owned()
             }
             Self::PinShared { door: d, .. } => format!(
                 "Look at this: the lock vendor has made up a PIN for {} that another key has there, too. `reissue` gives one of them another.",
@@ -280,7 +283,9 @@ fn phase_words(phase: StayPhase, cause: Option<EndCause>) -> &'static str {
             "The stay has run out without a check-out; keys are being taken out."
         }
         (StayPhase::Ending, Some(EndCause::Revoked)) => "Taken back; the one-shot key is being taken out of the lock.",
-        (StayPhase::Ending, Some(EndCause::Used)) => "Used; what is left of the one-shot key is being taken out of the lock.",
+        (StayPhase::Ending, Some(EndCause::Used)) => {
+            "Used; what is left of the one-shot key is being taken out of the lock."
+        }
         (StayPhase::Ending, _) => "Cancelled; keys are being taken out of the locks.",
         (StayPhase::Ended, Some(EndCause::CheckedOut)) => "Over: checked out, and no lock opens.",
         (StayPhase::Ended, Some(EndCause::Cancelled)) => "Over: cancelled before arrival, and no lock opens.",

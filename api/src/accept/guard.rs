@@ -35,7 +35,8 @@ pub(super) async fn ask(
         _ => None,
     };
     let others = planned.body.keys.iter().filter(|key| key.wish != KeyWish::Unwanted && Some(key.id) != one).count();
-    if !guard.is_early(&command.verb, planned.body.window, others, context.now) {
+    // Taking back a one-shot key shuts out no guest.
+    if !planned.body.kind.is_guest() || !guard.is_early(&command.verb, planned.body.window, others, context.now) {
         return Ok(Guarded::Ordinary);
     }
     let counted: Counted =

@@ -11,15 +11,17 @@
 mod finish;
 mod guard;
 mod new;
+mod one_shot;
 pub(crate) mod undo;
 mod verbs;
 
 pub(crate) use new::room;
 
 use crate::{
-    dto::{MoreKeys, NewStay, OtherDates, OtherRoom, Replace, StayBody, TakeAway, TimesBody},
+    dto::{MoreKeys, NewStay, OneShotKey, OtherDates, OtherRoom, Replace, StayBody, TakeAway, TimesBody},
     engine::Target,
     failure, idempotency,
+    intent::AskedPin,
     once::{self, First},
     pins,
     problem::Problem,
@@ -52,6 +54,21 @@ pub(crate) enum Wanted {
     CheckOut,
     Cancel,
     Read,
+    OneShot(OneShotKey),
+    /// Take a one-shot key back.
+    Revoke,
+}
+
+impl Wanted {
+    /// Whether the request holds a PIN or a phone number.
+    fn holds_secret(&self) -> bool {
+        match self {
+            Self::New(asked) => AskedPin::from(asked.as_ref()).is_secret(),
+            Self::Duplicate(asked) => AskedPin::from(asked).is_secret(),
+            Self::Reissue(asked) => AskedPin::from(asked).is_secret(),
+            _ => false,
+        }
+    }
 }
 
 /// A write as it came in.
@@ -129,10 +146,14 @@ pub(crate) async fn carry(state: &AppState, ask: Ask, wanted: Wanted) -> Result<
     let _turn = state.running().enter(ask.key.id, &format!("{} {}", ask.route, ask.idempotency))?;
     // Data keys that have to be fetched are fetched before a connection is held.
     pins::warm(state, ask.key.tenant).await?;
+    let hash = match wanted.holds_secret() {
+        true => pins::request_hash(state, ask.key.tenant, &ask.hash).await?,
+        false => ask.hash,
+    };
     let mut tx = state.store().tenant(ask.key.tenant).await.map_err(failure::store)?;
     let property = crate::auth::property(&mut tx, &ask.key, &ask.property).await?;
     let at = Timestamp::now();
-    if let First::No { status, body } = once::begin(&mut tx, ask.scope(), &ask.hash, at).await? {
+    if let First::No { status, body } = once::begin(&mut tx, ask.scope(), &hash, at).await? {
         return replay(status, body);
     }
     let context = Context { state, ask: &ask, property: &property, now: property.clock.now(at), at };
@@ -155,6 +176,7 @@ pub(crate) async fn carry(state: &AppState, ask: Ask, wanted: Wanted) -> Result<
 async fn plan(context: &Context<'_>, tx: &mut TenantTx<'_>, wanted: Wanted) -> Result<Planned, Problem> {
     match (wanted, &context.ask.reservation) {
         (Wanted::New(stay), _) => new::plan(context, tx, *stay).await,
+        (Wanted::OneShot(key), _) => one_shot::plan(context, tx, key).await,
         (wanted, Some(reservation)) => {
             let nothing = || Problem::new(Code::StayNotFound, "the property has no stay under this reservation");
             let reservation: ReservationRef = reservation.parse().map_err(|_| nothing())?;
@@ -186,6 +208,9 @@ async fn enter(
     let mut events = vec![guarded.note(context, tx, planned).await?];
     if let (VerbKind::New, Some(former)) = (command.verb.kind(), id.reinstates) {
         events.push(Event::StayReinstated { former });
+    }
+    if let (VerbKind::New, Some(purpose)) = (command.verb.kind(), planned.body.purpose) {
+        events.push(Event::OneShotAsked { room: planned.body.room.id, purpose, by: command.by });
     }
     tx.append(context.now, context.property.id, Some(id.stay), &events).await.map_err(failure::store)?;
     Ok(())

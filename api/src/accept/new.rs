@@ -2,7 +2,7 @@
 
 use super::{Context, Planned, accepted};
 use crate::{
-    dto::NewStay,
+    dto::{NewStay, TimesBody},
     engine::Target,
     failure,
     intent::{self, PinPlan},
@@ -14,7 +14,7 @@ use lock_domain::{
     command::{NewKey, Verb},
     ids::{CommandId, DoorId, KeyId, PropertyId, RoomId, StayId},
     problem::Code,
-    stay::{Stay, StayRef, may_follow},
+    stay::{Purpose, Stay, StayKind, StayRef, may_follow},
     vendor::VendorTraits,
     window::Window,
 };
@@ -44,12 +44,38 @@ pub(super) async fn plan(context: &Context<'_>, tx: &mut TenantTx<'_>, asked: Ne
     };
     let doors = doors(tx, property.id, &rooms).await?;
     one_door_each(vendor, &plans, doors.len())?;
-    let keys: Vec<NewKey> = (0..count).map(|holder| NewKey { id: KeyId::from_uuid(Uuid::now_v7()), holder }).collect();
-    let verb = Verb::New { window, room: rooms[0].id, doors, keys: keys.clone() };
+    let draft = Draft { id, kind: StayKind::Guest, purpose: None, window, rooms, doors, plans, times };
+    enter(context, tx, draft).await
+}
+
+/// A stay that makes sense, before anything is written.
+pub(super) struct Draft {
+    pub(super) id: StayRef,
+    pub(super) kind: StayKind,
+    pub(super) purpose: Option<Purpose>,
+    pub(super) window: Window,
+    /// The guest's own first.
+    pub(super) rooms: Vec<Room>,
+    pub(super) doors: Vec<DoorId>,
+    /// One per key.
+    pub(super) plans: Vec<PinPlan>,
+    pub(super) times: Option<TimesBody>,
+}
+
+/// Writes the stay, its claims if it is a guest's, and its keys.
+pub(super) async fn enter(context: &Context<'_>, tx: &mut TenantTx<'_>, draft: Draft) -> Result<Planned, Problem> {
+    let property = context.property;
+    let Draft { id, kind, purpose, window, rooms, doors, plans, times } = draft;
+    let reinstates = id.reinstates;
+    let holders = (0..).zip(&plans).map(|(holder, _)| holder);
+    let keys: Vec<NewKey> = holders.map(|holder| NewKey { id: KeyId::from_uuid(Uuid::now_v7()), holder }).collect();
+    let verb = Verb::New { kind, window, room: rooms[0].id, doors, keys: keys.clone() };
     let command = context.command(verb);
     let stay = Stay::begin(id.clone(), property.policy.clone(), &command)?;
     let at = lock_store::to_stored(context.at);
     let row = StayRow {
+        kind,
+        purpose,
         id: id.stay,
         property: property.id,
         reservation: id.reservation.clone(),
@@ -66,6 +92,8 @@ pub(super) async fn plan(context: &Context<'_>, tx: &mut TenantTx<'_>, asked: Ne
         updated_at: at,
     };
     let new = lock_store::NewStay {
+        kind,
+        purpose,
         id: row.id,
         property: row.property,
         reservation: row.reservation.clone(),
@@ -78,7 +106,9 @@ pub(super) async fn plan(context: &Context<'_>, tx: &mut TenantTx<'_>, asked: Ne
         at: context.at,
     };
     tx.insert_stay(&new).await.map_err(failure::store)?;
-    claim(tx, property.id, &rooms, id.stay, &[window], command.id).await?;
+    if kind.is_guest() {
+        claim(tx, property.id, &rooms, id.stay, &[window], command.id).await?;
+    }
     let key_rows = allot(context, tx, id.stay, &keys, plans).await?;
     let body = view::stay(StayParts {
         property,

@@ -25,15 +25,21 @@ pub(super) async fn plan(
     stay: StayRow,
     wanted: Wanted,
 ) -> Result<Planned, Problem> {
+    if matches!(wanted, Wanted::Revoke) && stay.kind.is_guest() {
+        return Err(Problem::new(Code::StayNotFound, "the property has no one-shot key under this reservation"));
+    }
     let kind = kind(&wanted);
+    stay.kind
+        .allows(kind)
+        .map_err(|code| Problem::new(code, format!("the stay {} is a one-shot key", stay.reservation)))?;
     refuse_early(context, tx, &stay, kind).await?;
     let (mut counted, mut times) = (stay.id.as_uuid(), None);
     let command = match wanted {
-        Wanted::New(_) => return Err(Problem::internal("a new stay came as a verb")),
+        Wanted::New(_) | Wanted::OneShot(_) => return Err(Problem::internal("a new stay came as a verb")),
         Wanted::Suspend => context.command(Verb::Suspend),
         Wanted::Resume => context.command(Verb::Resume),
         Wanted::CheckOut => context.command(Verb::CheckOut),
-        Wanted::Cancel => context.command(Verb::Cancel),
+        Wanted::Cancel | Wanted::Revoke => context.command(Verb::Cancel),
         Wanted::Read => context.command(Verb::Read),
         Wanted::Remove(asked) => {
             if let Some(key) = asked.key {
@@ -168,7 +174,7 @@ fn fresh() -> KeyId {
 
 fn kind(wanted: &Wanted) -> VerbKind {
     match wanted {
-        Wanted::New(_) => VerbKind::New,
+        Wanted::New(_) | Wanted::OneShot(_) => VerbKind::New,
         Wanted::Duplicate(_) => VerbKind::Duplicate,
         Wanted::Reissue(_) => VerbKind::Reissue,
         Wanted::ModifyStay(_) => VerbKind::ModifyStay,
@@ -177,7 +183,7 @@ fn kind(wanted: &Wanted) -> VerbKind {
         Wanted::Suspend => VerbKind::Suspend,
         Wanted::Resume => VerbKind::Resume,
         Wanted::CheckOut => VerbKind::CheckOut,
-        Wanted::Cancel => VerbKind::Cancel,
+        Wanted::Cancel | Wanted::Revoke => VerbKind::Cancel,
         Wanted::Read => VerbKind::Read,
     }
 }

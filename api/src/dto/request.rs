@@ -4,6 +4,7 @@ use jiff::{Timestamp, civil};
 use lock_domain::{
     ids::{KeyId, ReservationRef},
     pin::PinStrategy,
+    stay::Purpose,
 };
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
@@ -95,6 +96,28 @@ pub struct NewStay {
     /// Where the digits come from; left out, what the property's policy says, or `chosen` if there is a `pin`.
     #[serde(default)]
     pub pin_strategy: Option<PinStrategy>,
+}
+
+/// A key that opens one room once, beside whatever guest has the room.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OneShotKey {
+    /// The room's id or number.
+    pub room: String,
+    /// What for.
+    pub purpose: Purpose,
+    /// From when it opens, RFC 3339; left out, from now on. The lock counts from the whole hour before.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub from: Option<Timestamp>,
+    /// Until when, RFC 3339; at most six hours from the whole hour in which it starts, which it is when left out.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub until: Option<Timestamp>,
+    /// How many keys, 1 to 10; each opens once.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 10, default = 1)]
+    pub keys: Option<u16>,
 }
 
 /// More keys, beside those that exist.

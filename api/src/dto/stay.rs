@@ -5,8 +5,9 @@ use lock_domain::{
     command::VerbKind,
     credential::CredentialState,
     ids::*,
+    pin::{PinOrigin, PinSource},
     problem::Code,
-    stay::{EndCause, StayPhase},
+    stay::{EndCause, Purpose, StayKind, StayPhase},
     window::{LocalFit, Window},
 };
 use serde::{Deserialize, Serialize};
@@ -15,16 +16,22 @@ use utoipa::ToSchema;
 /// A stay, in full.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct StayBody {
+    /// What it is for.
+    #[serde(default)]
+    pub kind: StayKind,
+    /// What a one-shot key is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<Purpose>,
     /// Our id.
     pub id: StayId,
     /// The hotel.
     pub property: PropertyId,
     /// The PMS's reference.
     pub reservation: ReservationRef,
-    /// Where it stands.
     /// The reservation's stay before this one, which is over; absent for its first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reinstates: Option<StayId>,
+    /// Where it stands.
     pub phase: StayPhase,
     /// The phase in words.
     pub summary: String,
@@ -121,12 +128,32 @@ pub struct KeyBody {
     pub replaced_by: Option<KeyId>,
     /// Always stars.
     pub pin: String,
+    /// Who makes up the digits.
+    #[serde(default)]
+    pub pin_source: PinSource,
+    /// Which strategy the digits came from, and why that one.
+    #[serde(default)]
+    pub pin_origin: PinOrigin,
+    /// The same in words.
+    #[serde(default)]
+    pub pin_why: String,
+    /// The digits are known and can be revealed. The vendor makes up its own only when the key is made.
+    #[serde(default = "yes")]
+    pub pin_ready: bool,
+    /// It opens once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub one_time: bool,
     /// When the PIN was shown to a client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub revealed_at: Option<Timestamp>,
     /// Its presence in each lock.
     pub credentials: Vec<CredentialBody>,
+}
+
+/// What keys of older answers were.
+fn yes() -> bool {
+    true
 }
 
 /// A key's presence in one lock.
@@ -163,6 +190,8 @@ pub struct CredentialBody {
 /// A stay, in a list.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct StayLine {
+    /// What it is for.
+    pub kind: StayKind,
     /// Our id.
     pub id: StayId,
     /// The PMS's reference.

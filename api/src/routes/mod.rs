@@ -7,6 +7,7 @@ pub(crate) mod codec;
 pub(crate) mod events;
 pub(crate) mod held;
 pub(crate) mod keys;
+pub(crate) mod one_shot;
 pub(crate) mod operations;
 pub(crate) mod own;
 pub(crate) mod properties;

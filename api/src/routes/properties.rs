@@ -18,7 +18,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode};
-use lock_domain::{Timestamp, guard::FeedGuard, ids::PropertyId, policy::StayPolicy, problem::Code};
+use lock_domain::{Timestamp, guard::FeedGuard, ids::PropertyId, policy::StayPolicy, problem::Code, vendor::VendorTraits};
 use lock_store::IdempotencyScope;
 
 /// List properties
@@ -127,6 +127,7 @@ pub(crate) async fn policy(
     body.value.check().map_err(bad)?;
     let mut tx = state.store().tenant(allowed.key.tenant).await.map_err(failure::store)?;
     let mut property = auth::property(&mut tx, &allowed.key, &property).await?;
+    body.value.check_at(VendorTraits::of(&property.vendor)).map_err(bad)?;
     if let First::No { status, body } = once::begin(&mut tx, scope, &body.hash, Timestamp::now()).await? {
         return once::replay(status, body);
     }

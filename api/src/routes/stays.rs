@@ -17,7 +17,7 @@ use lock_domain::{
     Timestamp,
     ids::{DoorId, IdError, ReservationRef, StayId},
     problem::Code,
-    stay::StayPhase,
+    stay::{StayKind, StayPhase},
 };
 use lock_store::{StayFilter, StayRow, TenantTx};
 use serde::Deserialize;
@@ -29,6 +29,10 @@ use utoipa::IntoParams;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Filter {
+    /// Guests' stays, or keys that open a room once.
+    #[serde(default)]
+    #[param(inline)]
+    kind: StayKind,
     /// In this phase.
     #[serde(default)]
     phase: Option<StayPhase>,
@@ -85,6 +89,7 @@ pub(crate) async fn list(
         Some(text) => Some(crate::accept::room(&mut tx, property.id, text).await?.id),
     };
     let wanted = StayFilter {
+        kind: Some(filter.kind),
         phases: filter.phase.into_iter().collect(),
         arrival_from: filter.arrival_from,
         arrival_until: filter.arrival_until,

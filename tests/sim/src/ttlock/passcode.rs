@@ -74,7 +74,8 @@ pub(crate) fn get(world: &mut World, caller: &Caller, params: &Params) -> Result
     if lock.deleted_periods.contains(&(kind, from, until)) {
         return Err(PERIOD_USED);
     }
-    let same_start = lock.passcodes.values().filter(|code| code.kind == ONE_TIME && code.sent_from() == Some(from)).count();
+    let same_start =
+        lock.passcodes.values().filter(|code| code.kind == ONE_TIME && code.sent_from() == Some(from)).count();
     if kind == ONE_TIME && same_start >= ONE_TIME_CODES_PER_START {
         return Err(CODE_SPACE_FULL);
     }
