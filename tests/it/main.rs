@@ -19,6 +19,8 @@ mod harness;
 mod idempotency;
 mod kill;
 mod lifecycle;
+mod one_shot;
+mod pins;
 mod race;
 mod reinstate;
 mod replay;

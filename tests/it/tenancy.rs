@@ -71,6 +71,7 @@ fn body(hotel: &Hotel, ids: &Ids, template: &str, schema: &Value) -> Value {
     let name = schema["$ref"].as_str().unwrap_or("").rsplit('/').next().unwrap();
     match name {
         "NewStay" => json!({ "reservation": "R9", "room": "102", "from": at(0), "until": at(9) }),
+        "OneShotKey" => json!({ "room": "102", "purpose": "maintenance" }),
         "Replace" => json!({ "key": ids.key }),
         "OtherDates" => json!({ "until": at(50) }),
         "OtherRoom" => json!({ "room": "103" }),

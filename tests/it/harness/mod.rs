@@ -2,6 +2,7 @@
 
 pub mod api;
 mod client;
+mod doors;
 pub mod collector;
 pub mod faults;
 mod hotel;
