@@ -266,7 +266,8 @@ impl Step<'_> {
                     return Ok(Round::Live { credential: found, adopted: true }.into());
                 }
                 Some(found) => {
-                    if !self.sweep(vendor, call, Some(found)).await? {
+                    let swept = self.sweep(vendor, call, Some(found)).await?;
+                    if !swept {
                         return Ok(UNSWEPT.into());
                     }
                 }
