@@ -2,8 +2,8 @@
 
 pub mod api;
 mod client;
-mod doors;
 pub mod collector;
+mod doors;
 pub mod faults;
 mod hotel;
 pub mod house;
