@@ -101,6 +101,7 @@ async fn every_write_asks_for_a_key() {
             let body = &call["requestBody"]["content"]["application/json"]["schema"]["$ref"];
             let body = match body.as_str().unwrap().rsplit('/').next().unwrap() {
                 "NewStay" => stay("R1", "101"),
+                "OneShotKey" => json!({ "room": "101", "purpose": "maintenance" }),
                 "Replace" => json!({ "key": "key_00000000000000000000000000000001" }),
                 "OtherRoom" => json!({ "room": "102" }),
                 _ => json!({}),
