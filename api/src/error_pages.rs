@@ -75,6 +75,7 @@ pages! {
     CardNeeded = "card_needed",
     EncoderUnavailable = "encoder_unavailable",
     VendorCertificate = "vendor_certificate",
+    VendorCircuitOpen = "vendor_circuit_open",
 }
 
 /// The page of a code as HTML, or nothing if there is no such code.

@@ -3,7 +3,15 @@
 //! An event never carries guest data, a PIN or a vendor secret. Its JSON form is what consumers read: fields are only added, and a
 //! change of meaning is a new version of the type (R-LOCK-19).
 
-use crate::{command::VerbKind, credential::CredentialState, ids::*, problem::Code, stay::*, window::Window};
+use crate::{
+    command::VerbKind,
+    credential::CredentialState,
+    health::{BreakerState, notice},
+    ids::*,
+    problem::Code,
+    stay::*,
+    window::Window,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -156,6 +164,33 @@ pub enum Event {
         /// Its present afterwards.
         now: Timestamp,
     },
+    /// A property does not reach its lock vendor: new keys and changes wait.
+    BreakerOpened {
+        /// The vendor's name.
+        vendor: String,
+        /// Since when, real time.
+        since: Timestamp,
+        /// Why.
+        code: Code,
+        /// When the next trial is due, real time.
+        next_trial: Timestamp,
+    },
+    /// The vendor answers again; more trials make sure.
+    BreakerHalfOpen {
+        /// The vendor's name.
+        vendor: String,
+        /// Since when it was down, real time.
+        since: Timestamp,
+    },
+    /// The vendor works again: what waited is sent.
+    BreakerClosed {
+        /// The vendor's name.
+        vendor: String,
+        /// Since when it was down, real time.
+        since: Timestamp,
+        /// For how long, whole seconds.
+        after_s: i64,
+    },
 }
 
 impl Event {
@@ -179,6 +214,9 @@ impl Event {
             Self::PinShared { .. } => "key.pin_shared.v1",
             Self::PinRevealed { .. } => "key.pin_revealed.v1",
             Self::ClockAdvanced { .. } => "property.clock_advanced.v1",
+            Self::BreakerOpened { .. } => "vendor.breaker_opened.v1",
+            Self::BreakerHalfOpen { .. } => "vendor.breaker_half_open.v1",
+            Self::BreakerClosed { .. } => "vendor.breaker_closed.v1",
         }
     }
 
@@ -251,6 +289,12 @@ impl Event {
             ),
             Self::PinRevealed { .. } => "The PIN was shown, once.".to_owned(),
             Self::ClockAdvanced { now } => format!("The property's test clock was moved to {now}."),
+            Self::BreakerOpened { vendor, since, code, .. } => notice(vendor, BreakerState::Open, *since, Some(*code)),
+            Self::BreakerHalfOpen { vendor, since } => notice(vendor, BreakerState::HalfOpen, *since, None),
+            Self::BreakerClosed { vendor, after_s, .. } => format!(
+                "{vendor} works again, after {} min. Keys that waited are sent now, one after another; the desk needs to repeat nothing.",
+                (after_s + 59) / 60
+            ),
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod command;
 pub mod credential;
 pub mod event;
 pub mod guard;
+pub mod health;
 pub mod ids;
 pub mod pin;
 pub mod policy;

@@ -98,6 +98,7 @@ codes! {
     CardNeeded, "card_needed", 503, "The card encoder waits for a usable card", "Put a blank card on the encoder when it asks for one, and leave it there until it signals; we go on trying.";
     EncoderUnavailable, "encoder_unavailable", 503, "The card encoder does not answer, or is busy", "Wait until it has finished the card before; check its power and network cable; we go on trying.";
     VendorCertificate, "vendor_certificate", 503, "The vendor's server shows another certificate", "Ask who replaced it. Pin the new one in the property's set-up only when somebody at the property did.";
+    VendorCircuitOpen, "vendor_circuit_open", 503, "The vendor is down, and is left alone until it is back", "Nothing; we look for its return with a test lock, then go on by ourselves. For guests who arrive meanwhile use the desk's fallback.";
 }
 
 impl Code {
