@@ -8,6 +8,7 @@
 
 mod accepted;
 mod auth;
+mod breakers;
 mod claims;
 mod clocks;
 mod commands;
@@ -36,9 +37,11 @@ mod time;
 mod token;
 mod tx;
 mod vacate;
+mod waiting;
 
 pub use accepted::Accepted;
 pub use auth::{ApiKey, NewApiKey};
+pub use breakers::{BreakerRow, ClaimedBreaker, DevicesSeen, HealthSettings, ProbeResult};
 pub use commands::{CommandRow, CommandStatus, NewCommand};
 pub use credentials::{Attempt, CredentialRow, EffectTarget};
 pub use error::StoreError;

@@ -4,6 +4,7 @@
 
 mod append_only;
 mod auth;
+mod breakers;
 mod claims;
 mod cluster;
 mod commands;

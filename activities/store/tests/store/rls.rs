@@ -40,6 +40,7 @@ pub(crate) async fn fill_for(world: &World) {
     let event = Event::PhaseChanged { phase: StayPhase::Active, cause: None };
     tx.append(noon(), world.property, Some(stay), &[event]).await.unwrap();
     tx.commit().await.unwrap();
+    crate::breakers::one_round(world).await;
 }
 
 /// Every table with a tenant, but the list of tenants itself.
