@@ -76,6 +76,9 @@ pages! {
     EncoderUnavailable = "encoder_unavailable",
     VendorCertificate = "vendor_certificate",
     VendorCircuitOpen = "vendor_circuit_open",
+    WebhookRefused = "webhook_refused",
+    WebhookTooOld = "webhook_too_old",
+    WebhookIdReused = "webhook_id_reused",
 }
 
 /// The page of a code as HTML, or nothing if there is no such code.

@@ -191,6 +191,39 @@ pub enum Event {
         /// For how long, whole seconds.
         after_s: i64,
     },
+    /// A key has opened a door for the first time: the vendor's record of the door says so.
+    CredentialUsed {
+        /// The key.
+        key: KeyId,
+        /// The door.
+        door: DoorId,
+        /// When, by the lock's own clock.
+        at_lock: Timestamp,
+    },
+    /// Somebody tried a door in vain.
+    EntryRefused {
+        /// The door.
+        door: DoorId,
+        /// The key that he tried, if the vendor knows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<KeyId>,
+        /// When, by the lock's own clock.
+        at_lock: Timestamp,
+    },
+    /// A gateway can be reached again, or can't be reached any more.
+    GatewayChanged {
+        /// The vendor's id of it.
+        gateway: String,
+        /// Which of the two.
+        online: bool,
+    },
+    /// A lock's battery has become low.
+    BatteryLow {
+        /// The door.
+        door: DoorId,
+        /// What is left, in percent.
+        percent: u8,
+    },
 }
 
 impl Event {
@@ -217,6 +250,10 @@ impl Event {
             Self::BreakerOpened { .. } => "vendor.breaker_opened.v1",
             Self::BreakerHalfOpen { .. } => "vendor.breaker_half_open.v1",
             Self::BreakerClosed { .. } => "vendor.breaker_closed.v1",
+            Self::CredentialUsed { .. } => "credential.used.v1",
+            Self::EntryRefused { .. } => "door.entry_refused.v1",
+            Self::GatewayChanged { .. } => "device.gateway_changed.v1",
+            Self::BatteryLow { .. } => "device.battery_low.v1",
         }
     }
 
@@ -295,6 +332,22 @@ impl Event {
                 "{vendor} works again, after {} min. Keys that waited are sent now, one after another; the desk needs to repeat nothing.",
                 (after_s + 59) / 60
             ),
+            Self::CredentialUsed { door: d, at_lock, .. } => {
+                format!("The key opened {} for the first time, at {at_lock} by the lock's clock.", door(*d))
+            }
+            Self::EntryRefused { door: d, key: Some(_), at_lock } => {
+                format!("The key was tried at {} and did not open, at {at_lock} by the lock's clock.", door(*d))
+            }
+            Self::EntryRefused { door: d, key: None, at_lock } => {
+                format!("Somebody tried {} in vain, at {at_lock} by the lock's clock.", door(*d))
+            }
+            Self::GatewayChanged { gateway, online: true } => format!("The gateway {gateway} can be reached again."),
+            Self::GatewayChanged { gateway, online: false } => {
+                format!("The gateway {gateway} can't be reached any more.")
+            }
+            Self::BatteryLow { door: d, percent } => {
+                format!("The battery of the lock of {} is low: {percent} % are left.", door(*d))
+            }
         }
     }
 }

@@ -100,6 +100,10 @@ ids! {
     ApiKeyId = "ak";
     /// One attempt at an effect at a vendor.
     AttemptId = "att";
+    /// An address at which a vendor or partner may call us.
+    WebhookEndpointId = "whe";
+    /// One webhook that came in.
+    DeliveryId = "whd";
 }
 
 fn parse(prefix: &'static str, text: &str) -> Result<Uuid, IdError> {

@@ -18,6 +18,7 @@ pub mod policy;
 pub mod problem;
 pub mod stay;
 pub mod vendor;
+pub mod webhook;
 pub mod window;
 
 /// An instant in UTC with nanoseconds, as everywhere in this workspace.

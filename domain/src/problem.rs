@@ -99,6 +99,9 @@ codes! {
     EncoderUnavailable, "encoder_unavailable", 503, "The card encoder does not answer, or is busy", "Wait until it has finished the card before; check its power and network cable; we go on trying.";
     VendorCertificate, "vendor_certificate", 503, "The vendor's server shows another certificate", "Ask who replaced it. Pin the new one in the property's set-up only when somebody at the property did.";
     VendorCircuitOpen, "vendor_circuit_open", 503, "The vendor is down, and is left alone until it is back", "Nothing; we look for its return with a test lock, then go on by ourselves. For guests who arrive meanwhile use the desk's fallback.";
+    WebhookRefused, "webhook_refused", 401, "The webhook is not signed as agreed", "Sign the raw body with a secret of this endpoint that is valid today, and send the headers of its scheme.";
+    WebhookTooOld, "webhook_too_old", 400, "The webhook was signed too long ago, or in the future", "Sign each attempt anew, and set the sender's clock; five minutes are allowed both ways.";
+    WebhookIdReused, "webhook_id_reused", 409, "Another webhook came under this id", "Give each message an id of its own; only repeats of the same bytes share one.";
 }
 
 impl Code {

@@ -10,7 +10,7 @@ use lock_domain::ids::TenantId;
 use sqlx::postgres::PgListener;
 use uuid::Uuid;
 
-/// Hears of tenants that have new events. It may miss some while its connection is being made anew, so poll from time to time as well.
+/// Hears of tenants that have new events, or new deliveries of webhooks. It may miss some while its connection is being made anew, so poll from time to time as well.
 #[derive(Debug)]
 pub struct OutboxListener {
     listener: PgListener,
@@ -18,6 +18,8 @@ pub struct OutboxListener {
 
 impl OutboxListener {
     pub(crate) const CHANNEL: &'static str = "outbox";
+    /// The same for deliveries of webhooks.
+    pub(crate) const WEBHOOKS: &'static str = "webhooks";
 
     pub(crate) fn new(listener: PgListener) -> Self {
         Self { listener }

@@ -100,6 +100,13 @@ impl Store {
         Ok(OutboxListener::new(listener))
     }
 
+    /// Hears of tenants with new deliveries of webhooks. Takes one connection for itself as long as it lives.
+    pub async fn webhook_listener(&self) -> Result<OutboxListener, StoreError> {
+        let mut listener = PgListener::connect_with(&self.pool).await?;
+        listener.listen(OutboxListener::WEBHOOKS).await?;
+        Ok(OutboxListener::new(listener))
+    }
+
     /// Closes the pool: waits for transactions under way, refuses new ones.
     pub async fn close(&self) {
         self.pool.close().await;

@@ -6,13 +6,15 @@ use sqlx::{
     Decode, Encode, Postgres, Type,
     encode::IsNull,
     error::BoxDynError,
-    postgres::{PgArgumentBuffer, PgTypeInfo, PgValueFormat, PgValueRef, types::Oid},
+    postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueFormat, PgValueRef, types::Oid},
 };
 
 /// 2000-01-01T00:00:00Z in microseconds since 1970, where PostgreSQL counts from.
 const EPOCH_MICROS: i64 = 946_684_800_000_000;
 /// The object id of `timestamptz`, fixed in PostgreSQL's catalogue (`pg_type.dat`).
 const TIMESTAMPTZ: Oid = Oid(1184);
+/// The object id of its array.
+const TIMESTAMPTZ_ARRAY: Oid = Oid(1185);
 
 /// An instant as a column or an argument.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +33,12 @@ pub(crate) fn ends(window: Option<Window>) -> (Option<Ts>, Option<Ts>) {
 impl Type<Postgres> for Ts {
     fn type_info() -> PgTypeInfo {
         PgTypeInfo::with_oid(TIMESTAMPTZ)
+    }
+}
+
+impl PgHasArrayType for Ts {
+    fn array_type_info() -> PgTypeInfo {
+        PgTypeInfo::with_oid(TIMESTAMPTZ_ARRAY)
     }
 }
 

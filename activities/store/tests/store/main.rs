@@ -23,4 +23,5 @@ mod rls_matrix;
 mod round_trips;
 mod schema;
 mod stays;
+mod webhooks;
 mod world;

@@ -40,6 +40,7 @@ pub(crate) async fn fill_for(world: &World) {
     let event = Event::PhaseChanged { phase: StayPhase::Active, cause: None };
     tx.append(noon(), world.property, Some(stay), &[event]).await.unwrap();
     tx.commit().await.unwrap();
+    crate::webhooks::fill(world).await;
     crate::breakers::one_round(world).await;
 }
 
