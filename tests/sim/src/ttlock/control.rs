@@ -6,6 +6,7 @@ use axum::routing::{delete, get, patch, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
+use super::callbacks::{CallbackOrder, CallbackSent};
 use super::fault::{Fault, FaultOrder};
 use super::journal::JournalEntry;
 use super::seed::{SeedSpec, Seeded};
@@ -69,6 +70,8 @@ pub(crate) fn routes() -> Router<TtlockSim> {
         .route("/sim/stats", get(stats))
         .route("/sim/credentials", get(credentials))
         .route("/sim/journal", get(journal))
+        .route("/sim/callbacks", get(callbacks).put(set_callbacks))
+        .route("/sim/callbacks/release", post(release_callbacks))
 }
 
 fn found(done: bool) -> StatusCode {
@@ -150,6 +153,27 @@ async fn stats(State(sim): Sim) -> Json<Stats> {
 
 async fn credentials(State(sim): Sim) -> Json<Vec<CredentialState>> {
     Json(sim.credentials())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReleaseBody {
+    #[serde(default)]
+    reversed: bool,
+}
+
+async fn callbacks(State(sim): Sim) -> Json<Vec<CallbackSent>> {
+    Json(sim.callbacks())
+}
+
+async fn set_callbacks(State(sim): Sim, Json(order): Json<CallbackOrder>) -> StatusCode {
+    sim.set_callbacks(order);
+    StatusCode::NO_CONTENT
+}
+
+async fn release_callbacks(State(sim): Sim, Json(body): Json<ReleaseBody>) -> StatusCode {
+    sim.release_callbacks(body.reversed);
+    StatusCode::NO_CONTENT
 }
 
 async fn journal(State(sim): Sim, Query(since): Query<Since>) -> Json<Vec<JournalEntry>> {

@@ -10,7 +10,7 @@ use super::params::Params;
 use super::world::World;
 
 /// `recordType` of an unlock by passcode.
-const BY_PASSCODE: i64 = 4;
+pub(crate) const BY_PASSCODE: i64 = 4;
 
 pub(crate) fn locks(world: &mut World, caller: &Caller, params: &Params) -> Result<Value, Errcode> {
     let page = params.page(1000)?;
@@ -84,6 +84,7 @@ pub(crate) fn records(world: &mut World, caller: &Caller, params: &Params) -> Re
     let reachable = world.reachable(id);
     let uploaded_at = world.now();
     let lock = world.lock_of(&caller.username, id)?;
+    let battery = lock.battery;
     if reachable {
         for record in lock.records.iter_mut().filter(|record| record.server_date.is_none()) {
             record.server_date = Some(uploaded_at);
@@ -109,6 +110,7 @@ pub(crate) fn records(world: &mut World, caller: &Caller, params: &Params) -> Re
                     "keyboardPwd": record.pin,
                     "lockDate": record.lock_date,
                     "serverDate": server_date,
+                    "electricQuantity": battery,
                 })
             })
         })

@@ -9,6 +9,7 @@
 //! orders faults.
 
 mod auth;
+mod callbacks;
 mod calls;
 pub(crate) mod conn;
 mod control;
@@ -30,6 +31,7 @@ mod stats;
 mod views;
 mod world;
 
+pub use callbacks::{CallbackOrder, CallbackSent};
 pub use fault::{Fault, FaultKind, FaultOrder};
 pub use journal::{Effect, JournalEntry};
 pub use seed::{

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::conn::{CuttableListener, Line};
 use super::sim::TtlockSim;
-use super::{control, dispatch, persist};
+use super::{callbacks, control, dispatch, persist};
 
 /// How long idle connections get to close before they are cut.
 const GRACE: Duration = Duration::from_secs(2);
@@ -69,6 +69,7 @@ impl SimServer {
                 tracing::error!(%error, "simulator stopped");
             }
         });
+        tokio::spawn(callbacks::deliver(sim.clone()));
         let saving = state_file.map(|path| tokio::spawn(persist::keep_saved(sim.clone(), path)));
         Ok(SimHandle { base_url: format!("http://{addr}"), addr, sim, serving, saving })
     }

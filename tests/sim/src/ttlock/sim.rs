@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
+use super::callbacks::{self, CallbackOrder, CallbackSent};
 use super::fault::{Fault, FaultOrder};
 use super::journal::JournalEntry;
 use super::lock::{Lock, Passcode};
@@ -21,13 +22,15 @@ use super::world::World;
 pub struct TtlockSim {
     world: Arc<Mutex<World>>,
     stopping: watch::Sender<bool>,
+    calling: Arc<Notify>,
 }
 
 impl TtlockSim {
     /// An empty world, or the one that `state` holds. A file that can't be read is an error; a missing one is an empty world.
     pub(crate) fn open(state: Option<&Path>) -> std::io::Result<Self> {
         let world = state.map(super::persist::load).transpose()?.flatten().unwrap_or_default();
-        Ok(Self { world: Arc::new(Mutex::new(world)), stopping: watch::Sender::new(false) })
+        let calling = Arc::new(Notify::new());
+        Ok(Self { world: Arc::new(Mutex::new(world)), stopping: watch::Sender::new(false), calling })
     }
 
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
@@ -45,6 +48,28 @@ impl TtlockSim {
         let _ = receiver.wait_for(|stop| *stop).await;
     }
 
+    /// Returns when there may be a callback to send.
+    pub(crate) async fn callbacks_wait(&self) {
+        self.calling.notified().await;
+    }
+
+    /// Sends callbacks like this from now on.
+    pub fn set_callbacks(&self, order: CallbackOrder) {
+        self.world().callbacks.set(order);
+    }
+
+    /// Lets go the callbacks that were held, the newest first if `reversed`.
+    pub fn release_callbacks(&self, reversed: bool) {
+        self.world().callbacks.release(reversed);
+        self.calling.notify_one();
+    }
+
+    /// The callbacks that were sent, and what they met.
+    #[must_use]
+    pub fn callbacks(&self) -> Vec<CallbackSent> {
+        self.world().callbacks.sent()
+    }
+
     /// Builds a hotel; repeating it changes nothing.
     #[must_use]
     pub fn seed(&self, spec: &SeedSpec) -> Seeded {
@@ -57,7 +82,9 @@ impl TtlockSim {
         let mut world = self.world();
         let (now, record) = (world.now(), world.next_id());
         let tried = world.locks.get_mut(&lock_id)?.try_pin(pin, now, record);
+        callbacks::records_uploaded(&mut world, lock_id);
         world.touch();
+        self.calling.notify_one();
         Some(TryOutcome {
             opened: tried.reason == TryReason::Opened,
             reason: tried.reason,
@@ -138,10 +165,15 @@ impl TtlockSim {
     pub fn patch_gateway(&self, gateway_id: i64, patch: &GatewayPatch) -> bool {
         let mut world = self.world();
         let Some(gateway) = world.gateways.get_mut(&gateway_id) else { return false };
+        let changed = patch.online.is_some_and(|online| online != gateway.online);
         gateway.online = patch.online.unwrap_or(gateway.online);
         gateway.busy = patch.busy.unwrap_or(gateway.busy);
         gateway.latency_ms = patch.latency_ms.unwrap_or(gateway.latency_ms);
+        if changed {
+            callbacks::gateway_changed(&mut world, gateway_id);
+        }
         world.touch();
+        self.calling.notify_one();
         true
     }
 

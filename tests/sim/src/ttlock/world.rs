@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::callbacks::Callbacks;
 use super::errcode::{Errcode, LOCK_FROZEN, LOCK_MISSING, NOT_LOCK_ADMIN};
 use super::fault::Faults;
 use super::journal::{Effect, Journal, JournalEntry};
@@ -94,6 +95,8 @@ pub(crate) struct World {
     pub(crate) faults: Faults,
     #[serde(skip)]
     pub(crate) stats: Stats,
+    #[serde(skip)]
+    pub(crate) callbacks: Callbacks,
 }
 
 impl Default for World {
@@ -119,6 +122,7 @@ impl Default for World {
             journal: Journal::default(),
             faults: Faults::default(),
             stats: Stats::default(),
+            callbacks: Callbacks::default(),
         }
     }
 }
