@@ -33,6 +33,7 @@ mod serve;
 mod state;
 mod trace;
 mod view;
+mod webhooks;
 mod words;
 
 pub use openapi::document as openapi_document;

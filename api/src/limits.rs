@@ -11,24 +11,30 @@ use governor::{
     state::keyed::DashMapStateStore,
 };
 use http::{HeaderMap, HeaderValue};
-use lock_domain::{ids::ApiKeyId, problem::Code};
+use lock_domain::{
+    ids::{ApiKeyId, WebhookEndpointId},
+    problem::Code,
+};
 use std::num::NonZeroU32;
 use uuid::Uuid;
 
 type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, DefaultClock, StateInformationMiddleware>;
 
-/// How much is allowed. Both are whole numbers per minute, and may come in one burst.
+/// How much is allowed. All are whole numbers per minute, and may come in one burst.
 #[derive(Debug, Clone, Copy)]
 pub struct Shares {
     /// Requests with one API key.
     pub requests: NonZeroU32,
     /// Accepted commands for one room or one stay.
     pub commands: NonZeroU32,
+    /// Webhooks at one endpoint.
+    pub webhooks: NonZeroU32,
 }
 
 impl Default for Shares {
     fn default() -> Self {
-        Self { requests: NonZeroU32::MIN.saturating_add(5_999), commands: NonZeroU32::MIN.saturating_add(59) }
+        let number = |n: u32| NonZeroU32::MIN.saturating_add(n.saturating_sub(1));
+        Self { requests: number(6_000), commands: number(60), webhooks: number(1_200) }
     }
 }
 
@@ -37,6 +43,7 @@ pub struct Limits {
     shares: Shares,
     requests: Keyed<ApiKeyId>,
     commands: Keyed<Uuid>,
+    webhooks: Keyed<WebhookEndpointId>,
     clock: DefaultClock,
 }
 
@@ -56,6 +63,7 @@ impl Limits {
             shares,
             requests: RateLimiter::dashmap(keyed(shares.requests)).with_middleware(),
             commands: RateLimiter::dashmap(keyed(shares.commands)).with_middleware(),
+            webhooks: RateLimiter::dashmap(keyed(shares.webhooks)).with_middleware(),
             clock: DefaultClock::default(),
         }
     }
@@ -88,10 +96,20 @@ impl Limits {
         })
     }
 
+    /// Counts a webhook at an endpoint, whether it is genuine or not.
+    pub fn webhook(&self, endpoint: WebhookEndpointId) -> Result<(), Problem> {
+        self.webhooks.check_key(&endpoint).map(|_| ()).map_err(|not_until| {
+            let wait = not_until.wait_time_from(self.clock.now()).as_secs().saturating_add(1);
+            let detail = format!("at most {} webhooks per minute at this endpoint", self.shares.webhooks);
+            Problem { retry_after_s: Some(wait), ..Problem::new(Code::RateLimited, detail) }
+        })
+    }
+
     /// Forgets whoever has a full share again, so that memory follows the traffic.
     pub fn sweep(&self) {
         self.requests.retain_recent();
         self.commands.retain_recent();
+        self.webhooks.retain_recent();
     }
 }
 
@@ -115,7 +133,7 @@ mod tests {
 
     fn limits() -> Limits {
         let (requests, commands) = (NonZeroU32::new(3).unwrap(), NonZeroU32::new(2).unwrap());
-        Limits::new(Shares { requests, commands })
+        Limits::new(Shares { requests, commands, webhooks: commands })
     }
 
     #[test]
@@ -140,6 +158,10 @@ mod tests {
         assert!(limits.command(room).is_ok() && limits.command(room).is_ok());
         assert_eq!(limits.command(room).unwrap_err().code, Code::RateLimited);
         assert!(limits.command(Uuid::from_u128(8)).is_ok());
+        let endpoint = |n| WebhookEndpointId::from_uuid(Uuid::from_u128(n));
+        assert!(limits.webhook(endpoint(1)).is_ok() && limits.webhook(endpoint(1)).is_ok());
+        assert_eq!(limits.webhook(endpoint(1)).unwrap_err().code, Code::RateLimited);
+        assert!(limits.webhook(endpoint(2)).is_ok());
         limits.sweep();
     }
 }

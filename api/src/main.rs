@@ -68,6 +68,9 @@ struct Serve {
     /// Accepted commands per minute for one room or stay.
     #[arg(long, env = "LOCK_API_COMMANDS_PER_MINUTE", default_value_t = Shares::default().commands)]
     commands_per_minute: NonZeroU32,
+    /// Webhooks per minute at one endpoint.
+    #[arg(long, env = "LOCK_API_WEBHOOKS_PER_MINUTE", default_value_t = Shares::default().webhooks)]
+    webhooks_per_minute: NonZeroU32,
     /// How long new requests are still taken after `/readyz` has begun to say no, in seconds.
     #[arg(long, env = "LOCK_API_NOTICE_S", default_value_t = 0)]
     notice_s: u64,
@@ -161,7 +164,11 @@ async fn serve(args: Serve) -> anyhow::Result<()> {
     };
     let ui_origin = args.ui_origin.as_deref().map(|origin| origin.trim_end_matches('/').parse()).transpose();
     let config = Config {
-        shares: Shares { requests: args.requests_per_minute, commands: args.commands_per_minute },
+        shares: Shares {
+            requests: args.requests_per_minute,
+            commands: args.commands_per_minute,
+            webhooks: args.webhooks_per_minute,
+        },
         notice: Duration::from_secs(args.notice_s),
         drain: Duration::from_secs(args.drain_s),
         ui_origin: ui_origin.context("the Temporal UI's origin")?,

@@ -30,6 +30,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
         (name = "Events", description = "What happened, in one order"),
         (name = "Properties", description = "Hotels, rooms, policies"),
         (name = "Test clock", description = "Time of sandbox properties"),
+        (name = "Webhooks in", description = "Where vendors and partners may call"),
         (name = "Codec", description = "For Temporal's web UI"),
     ),
     modifiers(&ApiKeyScheme)
@@ -77,6 +78,9 @@ pub(crate) fn described() -> (axum::Router<AppState>, Document) {
         .routes(routes!(held::approve))
         .routes(routes!(held::reject))
         .routes(routes!(clock::show, clock::advance))
+        .routes(routes!(webhook_endpoints::list, webhook_endpoints::create))
+        .routes(routes!(webhook_endpoints::rotate))
+        .routes(routes!(webhook_endpoints::revoke))
         .split_for_parts()
 }
 

@@ -2,10 +2,13 @@
 
 use crate::{
     layers, openapi,
-    routes::{codec, own},
+    routes::{codec, own, webhook_intake},
     state::AppState,
 };
-use axum::{Router, middleware, routing::get};
+use axum::{
+    Router, middleware,
+    routing::{get, post},
+};
 use http::{HeaderName, Method, header};
 use tower_http::cors::CorsLayer;
 
@@ -26,6 +29,7 @@ pub fn build(state: AppState) -> Router {
     Router::new()
         .merge(described)
         .merge(codec_calls)
+        .route("/v1/webhooks/{sender}/{endpoint}", post(webhook_intake::take))
         .route("/codec/login", get(codec::login_page).post(codec::login))
         .route("/", get(own::to_docs))
         .route("/openapi.json", get(own::openapi_json))

@@ -44,6 +44,8 @@ scopes! {
     PolicyWrite = "policy:write";
     /// Move a sandbox property's clock.
     ClockWrite = "clock:write";
+    /// Make, rotate and revoke the endpoints at which vendors and partners call.
+    WebhooksWrite = "webhooks:write";
     /// Decode workflow histories.
     HistoriesRead = "histories:read";
 }

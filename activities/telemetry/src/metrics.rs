@@ -45,12 +45,54 @@ static REVOKES: LazyLock<Option<GaugeVec>> =
 static HELD: LazyLock<Option<GaugeVec>> =
     LazyLock::new(|| gauge("lock_commands_held", "Commands that wait for a person's approval.", &[]));
 
+static BREAKERS: LazyLock<Option<GaugeVec>> =
+    LazyLock::new(|| gauge("lock_breakers", "Properties' breakers, by vendor and state.", &["vendor", "state"]));
+
+static BREAKER_OPENS: LazyLock<Option<IntCounterVec>> =
+    LazyLock::new(|| counter("lock_breaker_opens_total", "Breakers that opened.", &["vendor"]));
+
+static BREAKER_FALSE: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
+    counter(
+        "lock_breaker_false_positives_total",
+        "Breakers that opened although the very next round found nothing wrong.",
+        &["vendor"],
+    )
+});
+
+static BREAKER_SECONDS: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
+    counter(
+        "lock_breaker_open_seconds_total",
+        "How long breakers were not closed, counted when they close.",
+        &["vendor"],
+    )
+});
+
+static PROBES: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
+    counter("lock_probes_total", "Probes of vendors, by what they found.", &["vendor", "kind", "finding"])
+});
+
 static REQUESTS: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
     counter("lock_api_requests_total", "Requests answered, by route pattern.", &["route", "method", "status"])
 });
 
 static REQUEST_TIME: LazyLock<Option<HistogramVec>> = LazyLock::new(|| {
     histogram("lock_api_request_seconds", "From a request to its answer.", &REQUEST_SECONDS, &["route"])
+});
+
+static WEBHOOKS: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
+    counter("webhook_deliveries_total", "Webhooks that came in, by what became of them.", &["vendor", "outcome"])
+});
+
+static WEBHOOKS_FORGED: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
+    counter(
+        "webhook_signature_failed_total",
+        "Webhooks without a genuine signature or path, or with one that is too old.",
+        &["vendor"],
+    )
+});
+
+static WEBHOOKS_PROCESSED: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
+    counter("webhook_processed_total", "Attempts at following up a webhook, by outcome.", &["outcome"])
 });
 
 /// A credential is proven to be in its lock, so long after its command was accepted.
@@ -94,6 +136,52 @@ pub fn set_commands_held(count: u64) {
     set(&HELD, &[], count as f64);
 }
 
+/// So many breakers of a vendor are in a state now, for example `("ttlock", "open", 1)`.
+pub fn set_breakers(vendor: &str, state: &str, count: u64) {
+    set(&BREAKERS, &[vendor, state], count as f64);
+}
+
+/// A breaker has opened.
+pub fn breaker_opened(vendor: &str) {
+    add(&BREAKER_OPENS, &[vendor], 1);
+}
+
+/// A breaker had opened for nothing.
+pub fn breaker_false_positive(vendor: &str) {
+    add(&BREAKER_FALSE, &[vendor], 1);
+}
+
+/// A breaker has closed after so many seconds.
+pub fn breaker_open_for(vendor: &str, seconds: u64) {
+    add(&BREAKER_SECONDS, &[vendor], seconds);
+}
+
+/// A probe found something, for example `("ttlock", "sign_in", "well")`.
+pub fn probe(vendor: &str, kind: &str, finding: &str) {
+    add(&PROBES, &[vendor, kind, finding], 1);
+}
+
+/// A webhook came in, for example `("ttlock", "fresh")`. `vendor` is a sender that we know, or `unknown`.
+pub fn webhook(vendor: &str, outcome: &str) {
+    if let Some(metric) = &*WEBHOOKS {
+        metric.with_label_values(&[vendor, outcome]).inc();
+    }
+}
+
+/// A webhook came in that is not genuine, or too old.
+pub fn webhook_signature_failed(vendor: &str) {
+    if let Some(metric) = &*WEBHOOKS_FORGED {
+        metric.with_label_values(&[vendor]).inc();
+    }
+}
+
+/// A webhook was followed up: `processed`, `again` or `failed`.
+pub fn webhook_processed(outcome: &str) {
+    if let Some(metric) = &*WEBHOOKS_PROCESSED {
+        metric.with_label_values(&[outcome]).inc();
+    }
+}
+
 /// A request was answered. `route` is the pattern (`/v1/stays/{id}`), never the path.
 pub fn api_request(route: &str, method: &str, status: u16, took: Duration) {
     if let Some(metric) = &*REQUESTS {
@@ -113,6 +201,12 @@ pub fn render() -> String {
             tracing::warn!(%error, "the metrics can't be rendered");
             String::new()
         }
+    }
+}
+
+fn add(metric: &LazyLock<Option<IntCounterVec>>, labels: &[&str], by: u64) {
+    if let Some(metric) = &**metric {
+        metric.with_label_values(labels).inc_by(by);
     }
 }
 
@@ -157,6 +251,14 @@ mod tests {
         set_outbox_lag(0.5);
         set_revokes_pending(1);
         set_commands_held(3);
+        webhook("ttlock", "fresh");
+        webhook_signature_failed("pms");
+        webhook_processed("again");
+        set_breakers("ttlock", "open", 1);
+        breaker_opened("ttlock");
+        breaker_false_positive("ttlock");
+        breaker_open_for("ttlock", 90);
+        probe("ttlock", "sign_in", "bad");
         api_request("/v1/stays/{id}", "GET", 200, Duration::from_millis(3));
         let text = render();
         for line in [
@@ -168,6 +270,14 @@ mod tests {
             "lock_outbox_lag_seconds 0.5",
             "lock_revokes_pending 1",
             "lock_commands_held 3",
+            "webhook_deliveries_total{outcome=\"fresh\",vendor=\"ttlock\"} 1",
+            "webhook_signature_failed_total{vendor=\"pms\"} 1",
+            "webhook_processed_total{outcome=\"again\"} 1",
+            "lock_breakers{state=\"open\",vendor=\"ttlock\"} 1",
+            "lock_breaker_opens_total{vendor=\"ttlock\"} 1",
+            "lock_breaker_false_positives_total{vendor=\"ttlock\"} 1",
+            "lock_breaker_open_seconds_total{vendor=\"ttlock\"} 90",
+            "lock_probes_total{finding=\"bad\",kind=\"sign_in\",vendor=\"ttlock\"} 1",
             "lock_api_requests_total{method=\"GET\",route=\"/v1/stays/{id}\",status=\"200\"} 1",
             "lock_api_request_seconds_count{route=\"/v1/stays/{id}\"} 1",
         ] {

@@ -6,8 +6,10 @@ mod held;
 mod property;
 mod request;
 mod stay;
+mod webhook;
 
 pub use held::*;
 pub use property::*;
 pub use request::*;
 pub use stay::*;
+pub use webhook::*;

@@ -13,6 +13,8 @@ pub(crate) mod own;
 pub(crate) mod properties;
 pub(crate) mod stays;
 pub(crate) mod verbs;
+pub(crate) mod webhook_endpoints;
+pub(crate) mod webhook_intake;
 
 use crate::problem::Problem;
 use lock_domain::problem::Code;
