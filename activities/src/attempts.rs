@@ -1,7 +1,10 @@
 //! What the record is told before a vendor is asked, and after it has answered: one transaction for all effects of a batch that go
 //! together. It must not know vendors. If it fails, nothing was told, and an open intent makes the next try look first.
 
-use crate::outcome::{Told, during, proven_before};
+use crate::{
+    health::Circuits,
+    outcome::{Told, during, proven_before, waiting},
+};
 use jiff::Timestamp;
 use lock_domain::{
     event::Event,
@@ -67,12 +70,14 @@ impl Answer {
     }
 }
 
-/// Makes intents durable. `Err` inside if nothing is to be sent: an earlier run has proven the effect already, or a later one has begun.
+/// Makes intents durable. `Err` inside if nothing is to be sent: an earlier run has proven the effect already, or a later one has begun, or
+/// the vendor's breaker holds it back. A revoke is never held back.
 pub(crate) async fn intend(
     store: &Store,
     batch: &Batch,
     effects: &[Effect],
     number: u32,
+    circuits: &Circuits,
 ) -> Result<Vec<Result<Intent, Tried>>, StoreError> {
     let now = Timestamp::now();
     let (stay, round) = (batch.id.stay, batch.round);
@@ -86,13 +91,17 @@ pub(crate) async fn intend(
         targets.push((place, effect, target));
     }
     let mut intents = Vec::with_capacity(effects.len());
+    let mut held: Vec<Event> = Vec::new();
     for (place, effect, target) in targets {
-        let intent = match nothing_to_send(effect, &target, round) {
-            Some(without) => Err(without),
-            None => Ok(enter(&mut tx, *effect, target, number, now).await?),
+        let hold = circuits.hold(&target.vendor, effect.credential, now).filter(|_| effect.action != Action::Revoke);
+        let intent = match (nothing_to_send(effect, &target, round), hold) {
+            (Some(without), _) => Err(without),
+            (None, Some(after)) => Err(wait(&mut tx, effect, &target, after, now, &mut held).await?),
+            (None, None) => Ok(enter(&mut tx, *effect, target, number, now).await?),
         };
         intents.push((place, intent));
     }
+    tx.append(batch.clock.now(now), batch.id.property, Some(stay), &held).await?;
     tx.commit().await?;
     intents.sort_by_key(|(place, _)| *place);
     Ok(intents.into_iter().map(|(_, intent)| intent).collect())
@@ -110,6 +119,23 @@ fn nothing_to_send(effect: &Effect, target: &EffectTarget, round: u64) -> Option
     // a workflow that disagrees with the record does not spin.
     let making = matches!(effect.action, Action::Issue { .. } | Action::Change { .. });
     (making && !target.stay_open).then(|| Tried::without_sending(Known::Unconfirmed { code: Code::Unproven }))
+}
+
+/// Holds an effect back, and says so on its credential: the first time with an event.
+async fn wait(
+    tx: &mut TenantTx<'_>,
+    effect: &Effect,
+    target: &EffectTarget,
+    after: Duration,
+    now: Timestamp,
+    held: &mut Vec<Event>,
+) -> Result<Tried, StoreError> {
+    let (code, state) = (Code::VendorCircuitOpen, waiting(effect.action, target.state));
+    if tx.note_waiting(effect.credential, state, code, now).await? {
+        let (key, door) = (effect.key, effect.door);
+        held.push(Event::EffectPending { key, door, state, code, still_valid_until: None });
+    }
+    Ok(Tried { again: Some((code, Some(after))), ..Tried::without_sending(Known::Unconfirmed { code }) })
 }
 
 async fn enter(

@@ -8,8 +8,10 @@
 #![allow(missing_docs, reason = "the macro adds an undocumented constant beside each activity")]
 
 use crate::{
+    adapters::{self, OpenError, Settings},
     attempts::{self, Answer, Intent, Pins, Sealed, Tried},
     failure,
+    health::{Gate, Observed},
     outcome::told,
     vendor_step::{Digits, Ran, Round, Step},
 };
@@ -29,7 +31,7 @@ use lock_store::{EffectTarget, Store, StoreError};
 use lock_telemetry::metrics;
 use lock_vendors::{
     port::{CallContext, CredentialToken, LockVendor, Scope, TokenError, VendorCredentialRef, VendorLockRef},
-    registry::{AdapterKey, RegistryError, VendorRegistry},
+    registry::VendorRegistry,
 };
 use lock_workflows::{Batch, Performed};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -51,7 +53,8 @@ const HEARTBEAT_EVERY: Duration = Duration::from_secs(2);
 pub struct Effects {
     store: Store,
     keys: DataKeys,
-    vendors: VendorRegistry,
+    vendors: Arc<VendorRegistry>,
+    gate: Arc<Gate>,
 }
 
 /// Why an effect could not even be tried, or its outcome not be kept.
@@ -62,7 +65,7 @@ enum Trouble {
     #[error("a sealed value does not open: {0}")]
     Seal(#[from] SealError),
     #[error(transparent)]
-    Registry(#[from] RegistryError),
+    Adapter(#[from] OpenError),
     #[error(transparent)]
     Token(#[from] TokenError),
     #[error("a sealed value is not text")]
@@ -91,9 +94,9 @@ impl Effects {
 }
 
 impl Effects {
-    /// Over a record, the keys that open what is sealed in it, and adapters.
-    pub fn new(store: Store, keys: DataKeys, vendors: VendorRegistry) -> Self {
-        Self { store, keys, vendors }
+    /// Over a record, the keys that open what is sealed in it, adapters, and what is known of breakers.
+    pub fn new(store: Store, keys: DataKeys, vendors: Arc<VendorRegistry>, gate: Arc<Gate>) -> Self {
+        Self { store, keys, vendors, gate }
     }
 
     async fn batch(&self, ctx: &ActivityContext, batch: &Batch) -> Result<Performed, ActivityError> {
@@ -116,7 +119,7 @@ impl Effects {
         let outrun_by = tried.iter().filter_map(|tried| tried.outrun_by).max();
         let again = tried.iter().filter_map(|tried| tried.again).reduce(|(code, a), (_, b)| (code, a.max(b)));
         match again {
-            Some((code, after)) if !over(ctx, batch) => Err(failure::again(code, after)),
+            Some((code, after)) if !over(ctx, batch, code, after) => Err(failure::again(code, after)),
             _ => Ok(Performed { tenant: batch.id.tenant, known, outrun_by }),
         }
     }
@@ -124,7 +127,8 @@ impl Effects {
     /// One try at each of these effects, all at once: their requests leave within a call's time from their intents.
     async fn some(&self, ctx: &ActivityContext, batch: &Batch, effects: &[Effect]) -> Result<Vec<Tried>, Trouble> {
         let number = ctx.info().attempt;
-        let intents = attempts::intend(&self.store, batch, effects, number).await?;
+        let circuits = self.gate.circuits(batch.id.tenant, batch.id.property).await;
+        let intents = attempts::intend(&self.store, batch, effects, number, &circuits).await?;
         let mut tried: Vec<Option<Tried>> = Vec::with_capacity(effects.len());
         let mut sending = FuturesUnordered::new();
         for (n, intent) in intents.into_iter().enumerate() {
@@ -170,6 +174,9 @@ impl Effects {
             None => None,
         };
         let again = match round {
+            Round::Again { code, after, .. } if effect.action == Action::Revoke => {
+                Some((code, self.gate.revoke_pause(batch.id.tenant, target.property, &target.vendor, after)))
+            }
             Round::Again { code, after, .. } => Some((code, after)),
             _ => None,
         };
@@ -183,7 +190,12 @@ impl Effects {
         target: &EffectTarget,
         attempt: AttemptId,
     ) -> Result<(Ran, bool), Trouble> {
-        let vendor = self.adapter(batch, target).await?;
+        let vendor = Observed {
+            vendor: self.adapter(batch, target).await?,
+            gate: &self.gate,
+            tenant: batch.id.tenant,
+            property: target.property,
+        };
         let whole_key = vendor.capabilities().scope == Scope::Key;
         let pin = match (target.pin_source, &target.pin_sealed) {
             (PinSource::Ours, Some(sealed)) => Some(self.open(batch, effect, sealed).await?),
@@ -215,7 +227,7 @@ impl Effects {
             traceparent: lock_telemetry::current_traceparent().or_else(|| batch.traceparent.clone()),
             ..CallContext::new(attempt.to_string(), CALL_TIMEOUT)
         };
-        Ok((step.run(vendor.as_ref(), &call, now).await, whole_key))
+        Ok((step.run(&vendor, &call, now).await, whole_key))
     }
 
     async fn open(&self, batch: &Batch, effect: &Effect, sealed: &[u8]) -> Result<SecretString, Trouble> {
@@ -240,17 +252,15 @@ impl Effects {
     }
 
     async fn adapter(&self, batch: &Batch, target: &EffectTarget) -> Result<Arc<dyn LockVendor>, Trouble> {
-        let key = AdapterKey { tenant: batch.id.tenant, property: target.property, vendor: target.vendor.clone() };
-        let mut config = target.vendor_config.clone();
-        if let (Some(sealed), Some(fields)) = (&target.vendor_sealed, config.as_object_mut()) {
-            let place = Place { table: "properties", column: "vendor_sealed", row: target.property.as_uuid() };
-            let opened = self.keys.open(batch.id.tenant, &place, sealed).await?;
-            let secrets: serde_json::Map<String, serde_json::Value> =
-                serde_json::from_slice(&opened).map_err(|_| Trouble::Text)?;
-            fields.extend(secrets);
-        }
-        let config = SecretString::from(config.to_string());
-        Ok(self.vendors.get(&key, target.config_version, &config)?)
+        let settings = Settings {
+            tenant: batch.id.tenant,
+            property: target.property,
+            vendor: &target.vendor,
+            config: &target.vendor_config,
+            sealed: target.vendor_sealed.as_deref(),
+            version: target.config_version,
+        };
+        Ok(adapters::open(&self.keys, &self.vendors, &settings).await?)
     }
 }
 
@@ -268,10 +278,11 @@ fn pin_place(effect: &Effect) -> Place {
     Place { table: "keys", column: "pin_sealed", row: effect.key.as_uuid() }
 }
 
-/// Whether the round is over: nothing is tried again in it.
-fn over(ctx: &ActivityContext, batch: &Batch) -> bool {
+/// Whether the round is over: nothing is tried again in it. What waits for a breaker for longer than the round lasts need not wait in it.
+fn over(ctx: &ActivityContext, batch: &Batch, code: Code, after: Option<Duration>) -> bool {
     let scheduled = ctx.info().scheduled_time.and_then(|at| at.elapsed().ok()).unwrap_or_default();
-    ctx.is_cancelled() || scheduled >= batch.budget
+    let wait = after.filter(|_| code == Code::VendorCircuitOpen).unwrap_or_default();
+    ctx.is_cancelled() || scheduled + wait >= batch.budget
 }
 
 fn offset(zone: &str, now: Timestamp) -> i32 {

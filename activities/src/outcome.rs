@@ -49,6 +49,16 @@ pub(crate) fn during(action: Action, before: CredentialState) -> CredentialState
     }
 }
 
+/// What a credential is taken for while its effect is held back: nothing is sent, so what may open before may open now.
+pub(crate) fn waiting(action: Action, before: CredentialState) -> CredentialState {
+    match (action, before) {
+        (Action::Issue { .. }, CredentialState::Planned | CredentialState::Gone | CredentialState::Refused) => {
+            CredentialState::Issuing
+        }
+        (_, before) => before,
+    }
+}
+
 /// Whether nothing needs to be sent, because an earlier run of the same effect has proven it.
 pub(crate) fn proven_before(action: Action, target: &EffectTarget) -> Option<Known> {
     if target.open_intent.is_some() {

@@ -31,6 +31,9 @@ pub struct Config {
     /// Calls a second at each vendor, for all workers together; the server keeps to it. 0 is no limit.
     #[arg(long, env = "LOCK_VENDOR_RPS", default_value_t = 0.0)]
     pub vendor_rps: f64,
+    /// Seconds between two rounds of probes of a property's lock vendor. 0 probes nothing: no breaker opens or closes.
+    #[arg(long, env = "LOCK_PROBE_EVERY_S", default_value_t = 10.0, value_parser = seconds)]
+    pub probe_every_s: f64,
     /// Workflows kept in memory. One more costs about 20 kB; one that is not kept costs a replay when it wakes.
     /// At least 200: with fewer than there are workflow-task slots (100) the SDK may evict a stay in the middle of a local activity.
     #[arg(long, env = "LOCK_CACHED_STAYS", default_value_t = 5_000, value_parser = cached_stays)]
@@ -76,4 +79,9 @@ fn deployment_name(text: &str) -> Result<String, String> {
 fn cached_stays(text: &str) -> Result<usize, String> {
     let count: usize = text.parse().map_err(|_| "not a number".to_owned())?;
     if count < 200 { Err("keep at least 200 stays in memory".to_owned()) } else { Ok(count) }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    (0.0..=3600.0).contains(&seconds).then_some(seconds).ok_or_else(|| "0 to 3600 seconds".to_owned())
 }

@@ -13,7 +13,10 @@ pub use config::{Config, SetCurrent};
 pub use connect::{connect, connection};
 
 use anyhow::Context as _;
-use lock_activities::{Effects, Records};
+use lock_activities::{
+    Effects, Records,
+    health::{Gate, Prober},
+};
 use lock_kms::{DataKeys, LocalFileKms};
 use lock_store::Store;
 use lock_vendors::{meter::PrometheusMeter, registry::VendorRegistry, token_cache::MemoryTokenCache};
@@ -73,8 +76,11 @@ pub async fn run(
     let keys = DataKeys::new(kms, Arc::new(store.clone()));
     let client = connect(&config.temporal_address, &config.temporal_namespace, &keys, "lock-worker").await?;
     let meter = PrometheusMeter::register(prometheus::default_registry()).context("metrics")?;
-    let vendors = VendorRegistry::new(Arc::new(meter), Arc::new(MemoryTokenCache::default()))?;
-    let effects = Effects::new(store.clone(), keys, vendors);
+    let vendors = Arc::new(VendorRegistry::new(Arc::new(meter), Arc::new(MemoryTokenCache::default()))?);
+    let gate = Arc::new(Gate::new(store.clone()));
+    let effects = Effects::new(store.clone(), keys.clone(), Arc::clone(&vendors), Arc::clone(&gate));
+    let every = Duration::from_secs_f64(config.probe_every_s);
+    let prober = (!every.is_zero()).then(|| Prober::new(store.clone(), keys, vendors, gate, every));
 
     let (runtime, sdk_metrics) = telemetry::runtime()?;
     let version = versions::options(config.deployment.as_deref(), &config.build_id);
@@ -106,11 +112,16 @@ pub async fn run(
     let address = listener.local_addr()?;
     let relay = lock_events::OutboxRelay::new(store.clone(), config.nats_url.clone());
     let relay = relay.on_lag(lock_telemetry::metrics::set_outbox_lag).run(stop.clone());
-    let mut http_stop = stop.clone();
+    let (mut http_stop, probing_stop) = (stop.clone(), stop.clone());
     let http = tokio::spawn(http::serve(listener, store, sdk_metrics, async move {
         let _ = http_stop.wait_for(|stop| *stop).await;
     }));
     ready(address);
+    let probing = async {
+        if let Some(prober) = prober {
+            prober.run(probing_stop).await;
+        }
+    };
     let mut no_longer = stop.clone();
     let taking_over = async {
         let Some(deployment) = config.deployment.as_deref().filter(|_| config.set_current) else { return };
@@ -129,7 +140,7 @@ pub async fn run(
         stop_stays();
         stop_ttlock();
     };
-    let (first, second, (), (), ()) = tokio::join!(stays.run(), ttlock.run(), relay, stopper, taking_over);
+    let (first, second, (), (), (), (), ()) =
     first.and(second).context("a Temporal worker ended")?;
     http.await??;
     Ok(())

@@ -84,6 +84,8 @@ pub fn worker_config(stack: &Stack, app_url: &str, kms_dir: &std::path::Path) ->
         metrics_addr: ([127, 0, 0, 1], 0).into(),
         otlp_endpoint: None,
         vendor_rps: 0.0,
+        // A test that wants probes makes them for its own tenant: see breaker.rs.
+        probe_every_s: 0.0,
         // What a worker that keeps no workflow in memory writes is recorded, too: see replay.rs.
         cached_stays: if std::env::var_os("RECORD_HISTORIES").is_some_and(|kind| kind == "cold") { 0 } else { 500 },
         database_connections: 20,
