@@ -74,6 +74,7 @@ pub(crate) fn described() -> (axum::Router<AppState>, Document) {
         .routes(routes!(properties::rooms))
         .routes(routes!(properties::policy))
         .routes(routes!(properties::feed_guard))
+        .routes(routes!(health::show))
         .routes(routes!(held::list))
         .routes(routes!(held::approve))
         .routes(routes!(held::reject))

@@ -2,12 +2,14 @@
 //!
 //! They must not know how anything is stored or decided. Fields are only added; a request refuses fields that it doesn't know.
 
+mod health;
 mod held;
 mod property;
 mod request;
 mod stay;
 mod webhook;
 
+pub use health::*;
 pub use held::*;
 pub use property::*;
 pub use request::*;

@@ -5,6 +5,7 @@
 pub(crate) mod clock;
 pub(crate) mod codec;
 pub(crate) mod events;
+pub(crate) mod health;
 pub(crate) mod held;
 pub(crate) mod keys;
 pub(crate) mod one_shot;
