@@ -140,7 +140,8 @@ pub async fn run(
         stop_stays();
         stop_ttlock();
     };
-    let (first, second, (), (), (), (), ()) =
+    let (first, second, (), (), (), ()) =
+        tokio::join!(stays.run(), ttlock.run(), relay, stopper, taking_over, probing);
     first.and(second).context("a Temporal worker ended")?;
     http.await??;
     Ok(())
