@@ -179,10 +179,10 @@ fn fits(key: &Key, given: &Given, message: &[u8]) -> bool {
 
 /// A secret's text, for the sealed list.
 pub(crate) fn is_usable(scheme: Scheme, secret: &SecretString) -> bool {
-    match (scheme, Key::parse(secret.expose_secret())) {
-        (Scheme::StandardWebhooks, Some(_)) | (Scheme::HmacSha256, Some(Key::Symmetric(_))) => true,
-        _ => false,
-    }
+    matches!(
+        (scheme, Key::parse(secret.expose_secret())),
+        (Scheme::StandardWebhooks, Some(_)) | (Scheme::HmacSha256, Some(Key::Symmetric(_)))
+    )
 }
 
 #[cfg(test)]
