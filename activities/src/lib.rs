@@ -8,6 +8,7 @@ mod attempts;
 mod effects;
 mod failure;
 pub mod health;
+pub mod inbound;
 mod outcome;
 mod record;
 pub mod vendor_step;

@@ -16,6 +16,7 @@ use anyhow::Context as _;
 use lock_activities::{
     Effects, Records,
     health::{Gate, Prober},
+    inbound::Inbound,
 };
 use lock_kms::{DataKeys, LocalFileKms};
 use lock_store::Store;
@@ -79,6 +80,7 @@ pub async fn run(
     let vendors = Arc::new(VendorRegistry::new(Arc::new(meter), Arc::new(MemoryTokenCache::default()))?);
     let gate = Arc::new(Gate::new(store.clone()));
     let effects = Effects::new(store.clone(), keys.clone(), Arc::clone(&vendors), Arc::clone(&gate));
+    let inbound = Inbound::new(store.clone(), keys.clone(), Arc::clone(&vendors));
     let every = Duration::from_secs_f64(config.probe_every_s);
     let prober = (!every.is_zero()).then(|| Prober::new(store.clone(), keys, vendors, gate, every));
 
@@ -117,6 +119,7 @@ pub async fn run(
         let _ = http_stop.wait_for(|stop| *stop).await;
     }));
     ready(address);
+    let following = inbound.run(stop.clone());
     let probing = async {
         if let Some(prober) = prober {
             prober.run(probing_stop).await;
@@ -140,8 +143,8 @@ pub async fn run(
         stop_stays();
         stop_ttlock();
     };
-    let (first, second, (), (), (), ()) =
-        tokio::join!(stays.run(), ttlock.run(), relay, stopper, taking_over, probing);
+    let (first, second, (), (), (), (), ()) =
+        tokio::join!(stays.run(), ttlock.run(), relay, stopper, taking_over, probing, following);
     first.and(second).context("a Temporal worker ended")?;
     http.await??;
     Ok(())

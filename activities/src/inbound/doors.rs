@@ -1,0 +1,232 @@
+//! What records of a door tell that was not known before. Pure.
+
+use jiff::{SignedDuration, Timestamp};
+use lock_domain::{
+    event::Event,
+    ids::{CredentialId, DoorId, StayId},
+};
+use lock_store::{DoorRecordRow, Matched};
+use lock_vendors::records::{DoorRecord, Means, RecordKind};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Below this a battery is low, in percent. TTLock's app warns there, too.
+const LOW: u8 = 20;
+/// A try in vain that is older is stored, and no news.
+const STALE: SignedDuration = SignedDuration::from_hours(24);
+
+/// The credential that a record names, if the name has the form that ours have.
+pub(super) fn credential(record: &DoorRecord) -> Option<CredentialId> {
+    let digits = record.token.as_ref()?.as_str().strip_prefix("lis-")?;
+    format!("{}_{digits}", CredentialId::PREFIX).parse().ok()
+}
+
+/// A record as it is stored.
+pub(super) fn row(record: &DoorRecord, credential: Option<CredentialId>) -> DoorRecordRow {
+    DoorRecordRow {
+        id: record.id.chars().take(200).collect(),
+        at: record.at_lock,
+        at_server: record.at_server,
+        kind: word(&record.kind),
+        means: means(record.means),
+        credential,
+        battery_percent: record.battery_percent,
+    }
+}
+
+fn word(kind: &RecordKind) -> String {
+    match kind {
+        RecordKind::Opened => "opened".to_owned(),
+        RecordKind::Refused(_) => "refused".to_owned(),
+        RecordKind::Locked => "locked".to_owned(),
+        RecordKind::Tampered => "tampered".to_owned(),
+        RecordKind::BatteryLow => "battery_low".to_owned(),
+        RecordKind::LeftOpen => "left_open".to_owned(),
+        RecordKind::WentOffline => "went_offline".to_owned(),
+        RecordKind::CameOnline => "came_online".to_owned(),
+        RecordKind::Other(word) => format!("other_{word}").chars().take(60).collect(),
+    }
+}
+
+fn means(means: Means) -> &'static str {
+    match means {
+        Means::Pin => "pin",
+        Means::Card => "card",
+        Means::Mobile => "mobile",
+        Means::Remote => "remote",
+        Means::Mechanical => "mechanical",
+        Means::Unsaid => "unsaid",
+    }
+}
+
+/// Whether a battery has become low just now.
+pub(super) fn became_low(before: Option<u8>, now: u8) -> bool {
+    now < LOW && before.is_none_or(|before| before >= LOW)
+}
+
+/// Records of one door, in the order of their times.
+pub(super) struct News<'a> {
+    door: DoorId,
+    present: Timestamp,
+    seen: Vec<(&'a DoorRecord, Option<Matched>)>,
+}
+
+impl<'a> News<'a> {
+    pub(super) fn new(door: DoorId, present: Timestamp) -> Self {
+        Self { door, present, seen: Vec::new() }
+    }
+
+    pub(super) fn seen(&mut self, record: &'a DoorRecord, matched: Option<Matched>) {
+        self.seen.push((record, matched));
+    }
+
+    fn fresh<'b>(&'b self, fresh: &'b BTreeSet<String>) -> impl Iterator<Item = &'b (&'a DoorRecord, Option<Matched>)> {
+        self.seen.iter().filter(|(record, _)| fresh.contains(&record.id))
+    }
+
+    /// Credentials that opened the door, each with its first time here, in one order for all writers.
+    pub(super) fn opened(&self, fresh: &BTreeSet<String>) -> Vec<(Matched, Timestamp)> {
+        let mut first: BTreeMap<CredentialId, (Matched, Timestamp)> = BTreeMap::new();
+        for (record, matched) in self.fresh(fresh) {
+            if let (RecordKind::Opened, Some(matched)) = (&record.kind, matched) {
+                first.entry(matched.credential).or_insert((*matched, record.at_lock));
+            }
+        }
+        first.into_values().collect()
+    }
+
+    /// The lock and its battery by the newest new record that tells it.
+    pub(super) fn battery(&self, fresh: &BTreeSet<String>) -> Option<(String, u8)> {
+        let told = self.fresh(fresh).filter_map(|(record, _)| Some((record.lock_id.clone(), record.battery_percent?)));
+        told.last()
+    }
+
+    /// What is to be told, by the stay that it concerns.
+    pub(super) fn events(
+        &self,
+        fresh: &BTreeSet<String>,
+        first: &[(Matched, Timestamp)],
+    ) -> BTreeMap<Option<StayId>, Vec<Event>> {
+        let mut events: BTreeMap<Option<StayId>, Vec<Event>> = BTreeMap::new();
+        let door = self.door;
+        for (matched, at_lock) in first {
+            let used = Event::CredentialUsed { key: matched.key, door, at_lock: *at_lock };
+            events.entry(Some(matched.stay)).or_default().push(used);
+        }
+        for (record, matched) in self.fresh(fresh) {
+            let stale = self.present.duration_since(record.at_lock) > STALE;
+            if matches!(record.kind, RecordKind::Refused(_)) && !stale {
+                let key = matched.map(|matched| matched.key);
+                let refused = Event::EntryRefused { door, key, at_lock: record.at_lock };
+                events.entry(matched.map(|matched| matched.stay)).or_default().push(refused);
+            }
+        }
+        events
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use lock_domain::ids::KeyId;
+    use lock_vendors::{port::CredentialToken, records::Refusal};
+
+    fn noon() -> Timestamp {
+        "2026-11-23T12:00:00Z".parse().unwrap()
+    }
+
+    fn record(id: &str, hours: i64, kind: RecordKind) -> DoorRecord {
+        DoorRecord {
+            id: id.into(),
+            lock_id: "5".into(),
+            at_lock: noon() + SignedDuration::from_hours(hours),
+            at_server: None,
+            kind,
+            means: Means::Pin,
+            credential: None,
+            token: None,
+            battery_percent: None,
+        }
+    }
+
+    fn door() -> DoorId {
+        "door_00000000000000000000000000000001".parse().unwrap()
+    }
+
+    fn matched() -> Matched {
+        let key: KeyId = "key_00000000000000000000000000000002".parse().unwrap();
+        let stay = "stay_00000000000000000000000000000003".parse().unwrap();
+        Matched { credential: CredentialId::of(key, door()), key, stay }
+    }
+
+    fn all(records: &[&DoorRecord]) -> BTreeSet<String> {
+        records.iter().map(|record| record.id.clone()).collect()
+    }
+
+    #[test]
+    fn a_name_of_ours_is_a_credential() {
+        let id = matched().credential;
+        let mut named = record("1", 0, RecordKind::Opened);
+        assert_eq!(credential(&named), None);
+        named.token = CredentialToken::ours(&id.vendor_token());
+        assert_eq!(credential(&named), Some(id));
+    }
+
+    #[test]
+    fn the_first_of_several_uses_counts_and_what_is_known_is_no_news() {
+        let (one, two, three) = (
+            record("1", 0, RecordKind::Opened),
+            record("2", 1, RecordKind::Opened),
+            record("3", 2, RecordKind::Opened),
+        );
+        let mut news = News::new(door(), noon());
+        for record in [&one, &two] {
+            news.seen(record, Some(matched()));
+        }
+        news.seen(&three, None);
+        assert_eq!(news.opened(&all(&[&one, &two, &three])), [(matched(), one.at_lock)]);
+        assert_eq!(news.opened(&all(&[&two])), [(matched(), two.at_lock)]);
+        assert_eq!(news.opened(&BTreeSet::new()), []);
+        let first = [(matched(), one.at_lock)];
+        let events = news.events(&all(&[&one]), &first);
+        let used = Event::CredentialUsed { key: matched().key, door: door(), at_lock: one.at_lock };
+        assert_eq!(events, BTreeMap::from([(Some(matched().stay), vec![used])]));
+    }
+
+    #[test]
+    fn tries_in_vain_are_told_unless_they_are_old() {
+        let refused = |id, hours| record(id, hours, RecordKind::Refused(Refusal::Unsaid));
+        let (old, known, unknown) = (refused("1", -25), refused("2", 0), refused("3", 0));
+        let mut news = News::new(door(), noon());
+        news.seen(&old, Some(matched()));
+        news.seen(&known, Some(matched()));
+        news.seen(&unknown, None);
+        let events = news.events(&all(&[&old, &known, &unknown]), &[]);
+        assert_eq!(events.len(), 2);
+        assert!(matches!(events[&None][..], [Event::EntryRefused { key: None, .. }]));
+        assert!(matches!(events[&Some(matched().stay)][..], [Event::EntryRefused { key: Some(_), .. }]));
+    }
+
+    #[test]
+    fn a_battery_becomes_low_once() {
+        for (before, now, low) in
+            [(None, 19, true), (None, 20, false), (Some(20), 19, true), (Some(19), 18, false), (Some(10), 90, false)]
+        {
+            assert_eq!(became_low(before, now), low, "{before:?} {now}");
+        }
+        let mut one = record("1", 0, RecordKind::Opened);
+        one.battery_percent = Some(30);
+        let two = record("2", 1, RecordKind::Locked);
+        let mut news = News::new(door(), noon());
+        news.seen(&one, None);
+        news.seen(&two, None);
+        assert_eq!(news.battery(&all(&[&one, &two])), Some(("5".to_owned(), 30)));
+        assert_eq!(news.battery(&all(&[&two])), None);
+    }
+
+    #[test]
+    fn words_fit_their_columns() {
+        let long = RecordKind::Other("x".repeat(99));
+        assert_eq!((word(&long).len(), word(&RecordKind::Opened).as_str()), (60, "opened"));
+    }
+}

@@ -1,0 +1,167 @@
+//! What one delivery gives reason for: the vendor is asked, and its answer counts, not the webhook.
+
+use super::{Inbound, Trouble, doors};
+use crate::adapters::{self, Settings};
+use jiff::{SignedDuration, Timestamp};
+use lock_domain::{
+    event::Event,
+    ids::{DoorId, TenantId},
+    webhook::Meaning,
+};
+use lock_store::{DeliveryRow, DeviceKind, DeviceSeen, Property};
+use lock_vendors::{
+    port::{CallContext, LockVendor, VendorLockRef},
+    records::DoorRecord,
+};
+use std::{sync::Arc, time::Duration};
+
+/// For one operation at a vendor, with all the calls that it takes.
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+/// Records reach a vendor late, and locks' clocks differ: so far before the newest one that we have is asked.
+const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
+/// So far back is asked of a lock that we have no record of.
+const FIRST_LOOK: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// What goes into one transaction.
+const AT_ONCE: usize = 200;
+
+impl Inbound {
+    pub(super) async fn follow_up(&self, tenant: TenantId, delivery: &DeliveryRow) -> Result<(), Trouble> {
+        let mut tx = self.store.tenant(tenant).await?;
+        let property = tx.property(delivery.property).await?;
+        tx.commit().await?;
+        let Some(property) = property else { return Ok(()) };
+        let call = CallContext::new(delivery.id.to_string(), CALL_TIMEOUT);
+        for meaning in &delivery.meaning {
+            match meaning {
+                Meaning::Records { lock } | Meaning::Lock { lock } => {
+                    self.records(tenant, &property, lock, &call).await?;
+                }
+                Meaning::Gateways => self.gateways(tenant, &property, &call).await?,
+                // Kept with its delivery. The stay that it speaks of is read back by its own rounds.
+                Meaning::Credential { .. } | Meaning::Receipt { .. } | Meaning::Nothing => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn adapter(&self, tenant: TenantId, property: &Property) -> Result<Arc<dyn LockVendor>, Trouble> {
+        let settings = Settings {
+            tenant,
+            property: property.id,
+            vendor: &property.vendor,
+            config: &property.vendor_config,
+            sealed: property.vendor_sealed.as_deref(),
+            version: property.config_version,
+        };
+        Ok(adapters::open(&self.keys, &self.vendors, &settings).await?)
+    }
+
+    /// Reads a lock's records from before the newest that we have, and stores those that are new. A lock that is none of ours is left alone.
+    async fn records(
+        &self,
+        tenant: TenantId,
+        property: &Property,
+        lock: &str,
+        call: &CallContext,
+    ) -> Result<(), Trouble> {
+        let mut tx = self.store.tenant(tenant).await?;
+        let Some(door) = tx.door_of_lock(property.id, &property.vendor, lock).await? else { return Ok(()) };
+        let newest = tx.newest_door_record(door).await?;
+        tx.commit().await?;
+        let present = property.clock.now(Timestamp::now());
+        let since = match newest {
+            // A lock whose clock is ahead must not hide what comes after.
+            Some(newest) => newest.min(present).saturating_sub(OVERLAP),
+            None => present.saturating_sub(FIRST_LOOK),
+        };
+        let vendor = self.adapter(tenant, property).await?;
+        let since = since.unwrap_or(Timestamp::UNIX_EPOCH);
+        let mut records = vendor.records(call, &VendorLockRef::new(lock), since).await?;
+        records.sort_by(|a, b| (a.at_lock, &a.id).cmp(&(b.at_lock, &b.id)));
+        for some in records.chunks(AT_ONCE) {
+            self.store_records(tenant, property, door, some, present).await?;
+        }
+        Ok(())
+    }
+
+    /// Stores records and tells what is new in them, in one transaction.
+    async fn store_records(
+        &self,
+        tenant: TenantId,
+        property: &Property,
+        door: DoorId,
+        records: &[DoorRecord],
+        present: Timestamp,
+    ) -> Result<(), Trouble> {
+        let mut tx = self.store.tenant(tenant).await?;
+        let mut news = doors::News::new(door, present);
+        let mut rows = Vec::with_capacity(records.len());
+        for record in records {
+            let matched = match doors::credential(record) {
+                Some(credential) => tx.match_credential(credential, door).await?,
+                None => None,
+            };
+            rows.push(doors::row(record, matched.map(|matched| matched.credential)));
+            news.seen(record, matched);
+        }
+        let fresh = tx.store_door_records(property.id, &property.vendor, door, &rows, Timestamp::now()).await?;
+        let opened = news.opened(&fresh);
+        let mut first = Vec::new();
+        for (matched, at_lock) in opened {
+            if tx.note_first_use(matched.credential, at_lock).await? {
+                first.push((matched, at_lock));
+            }
+        }
+        let battery = match news.battery(&fresh) {
+            Some((lock, percent)) => {
+                let seen = DeviceSeen {
+                    property: property.id,
+                    vendor: &property.vendor,
+                    kind: DeviceKind::Lock,
+                    id: &lock,
+                    online: None,
+                    battery_percent: Some(percent),
+                    at: Timestamp::now(),
+                };
+                let (_, before) = tx.note_device(seen).await?;
+                doors::became_low(before, percent).then_some(Event::BatteryLow { door, percent })
+            }
+            None => None,
+        };
+        // The log comes last: whoever appends makes the tenant's other writers wait.
+        for (stay, events) in news.events(&fresh, &first) {
+            tx.append(present, property.id, stay, &events).await?;
+        }
+        tx.append(present, property.id, None, &Vec::from_iter(battery)).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn gateways(&self, tenant: TenantId, property: &Property, call: &CallContext) -> Result<(), Trouble> {
+        let vendor = self.adapter(tenant, property).await?;
+        let mut gateways = vendor.gateways(call).await?;
+        gateways.sort_by(|a, b| a.id.cmp(&b.id));
+        let present = property.clock.now(Timestamp::now());
+        let mut tx = self.store.tenant(tenant).await?;
+        let mut events = Vec::new();
+        for gateway in &gateways {
+            let seen = DeviceSeen {
+                property: property.id,
+                vendor: &property.vendor,
+                kind: DeviceKind::Gateway,
+                id: &gateway.id,
+                online: Some(gateway.online),
+                battery_percent: None,
+                at: Timestamp::now(),
+            };
+            let (before, _) = tx.note_device(seen).await?;
+            // The first sight of one that is well is no news.
+            if before.unwrap_or(true) != gateway.online {
+                events.push(Event::GatewayChanged { gateway: gateway.id.clone(), online: gateway.online });
+            }
+        }
+        tx.append(present, property.id, None, &events).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
