@@ -5,6 +5,7 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod accepted;
+mod alerts;
 mod bad_input;
 mod budget;
 mod clocks;
@@ -30,3 +31,4 @@ mod skipping;
 mod tenancy;
 mod tracing;
 mod upgrade;
+mod webhooks;

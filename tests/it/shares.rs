@@ -32,6 +32,12 @@ async fn whoever_asks_too_much_is_told_to_wait() {
     let before = camera.take_at_rest().await;
     pms.verb("R1", "suspend", json!({})).await.problem(429, "rate_limited");
     assert_eq!(camera.take().await, before);
+    let endpoint = hotel.pms.post("webhook-endpoints", json!({ "sender": "ttlock" })).await.expect(201).body;
+    for status in [200, 200, 429] {
+        let url = format!("{base}{}", endpoint["path"].as_str().unwrap());
+        let answer = reqwest::Client::new().post(url).body("notifyType=4").send().await.unwrap();
+        assert_eq!(answer.status(), status);
+    }
 }
 
 /// An API of its own with small shares, on the test's own threads.
@@ -42,7 +48,8 @@ async fn strict_api(requests: u32, commands: u32) -> String {
     let converter = lock_kms::data_converter(keys.clone());
     let address = shared.stack.temporal_address().to_owned();
     let engine = Temporal::new(TemporalSettings { address, namespace: "default".to_owned(), converter });
-    let shares = Shares { requests: NonZeroU32::new(requests).unwrap(), commands: NonZeroU32::new(commands).unwrap() };
+    let number = |n| NonZeroU32::new(n).unwrap();
+    let shares = Shares { requests: number(requests), commands: number(commands), webhooks: number(commands) };
     let config = lock_api::Config { shares, ..lock_api::Config::default() };
     let state = lock_api::AppState::new(store, keys, Arc::new(engine), config);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -24,6 +24,7 @@ struct Ids {
     property: String,
     key: String,
     operation: String,
+    endpoint: String,
     all: Vec<String>,
 }
 
@@ -33,9 +34,11 @@ async fn ids(hotel: &Hotel) -> Ids {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let (property, key, operation) =
         (hotel.property.to_string(), text(&stay["keys"][0]["id"]), text(&made["operation"]["id"]));
-    let others = [hotel.tenant.to_string(), text(&stay["id"]), text(&stay["room"]["id"])];
+    let endpoint = hotel.pms.post("webhook-endpoints", json!({ "sender": "pms" })).await.expect(201).body;
+    let endpoint = text(&endpoint["id"]);
+    let others = [endpoint.clone(), hotel.tenant.to_string(), text(&stay["id"]), text(&stay["room"]["id"])];
     let all = [property.clone(), key.clone(), operation.clone()].into_iter().chain(others).collect();
-    Ids { property, key, operation, all }
+    Ids { property, key, operation, endpoint, all }
 }
 
 fn calls(hotel: &Hotel, ids: &Ids) -> Vec<Call> {
@@ -47,7 +50,8 @@ fn calls(hotel: &Hotel, ids: &Ids) -> Vec<Call> {
                 .replace("{property}", &ids.property)
                 .replace("{reservation}", "R1")
                 .replace("{key}", &ids.key)
-                .replace("{operation}", &ids.operation);
+                .replace("{operation}", &ids.operation)
+                .replace("{endpoint}", &ids.endpoint);
             assert!(!path.contains('{'), "what is to stand in {template}?");
             let schema = &call["requestBody"]["content"]["application/json"]["schema"];
             let scopes = call["security"][0]["api_key"].as_array().cloned().unwrap_or_default();
@@ -71,12 +75,14 @@ fn body(hotel: &Hotel, ids: &Ids, template: &str, schema: &Value) -> Value {
     let name = schema["$ref"].as_str().unwrap_or("").rsplit('/').next().unwrap();
     match name {
         "NewStay" => json!({ "reservation": "R9", "room": "102", "from": at(0), "until": at(9) }),
+        "NewEndpoint" => json!({ "sender": "ttlock" }),
         "OneShotKey" => json!({ "room": "102", "purpose": "maintenance" }),
         "Replace" => json!({ "key": ids.key }),
         "OtherDates" => json!({ "until": at(50) }),
         "OtherRoom" => json!({ "room": "103" }),
         "ClockMove" => json!({ "advance_by_s": 60 }),
-        "MoreKeys" | "TakeAway" | "Nothing" | "StayPolicy" | "FeedGuard" | "Decision" => json!({}),
+        "MoreKeys" | "TakeAway" | "Nothing" | "RotateEndpoint" | "RevokeEndpoint" | "StayPolicy" | "FeedGuard"
+        | "Decision" => json!({}),
         "" if template.starts_with("/codec/") => {
             let data = json!({ "tenant": hotel.tenant }).to_string();
             json!({ "payloads": [{ "metadata": { "encoding": STANDARD.encode("json/plain") }, "data": STANDARD.encode(data) }] })

@@ -1,0 +1,110 @@
+//! The alert rules, evaluated. `promtool` is no part of the build, so what the rules' one form means is computed here: rising counters summed
+//! by a label over a while, against a threshold. A rule of another form fails this test, so that nobody ships one that was never evaluated.
+
+use lock_telemetry::metrics;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// `sum by (LABEL) (increase(METRIC[5m])) > THRESHOLD`.
+#[derive(Debug, PartialEq)]
+struct Rule {
+    label: String,
+    metric: String,
+    over_s: f64,
+    threshold: f64,
+}
+
+fn parse(expr: &str) -> Option<Rule> {
+    let rest = expr.strip_prefix("sum by (")?;
+    let (label, rest) = rest.split_once(") (increase(")?;
+    let (metric, rest) = rest.split_once('[')?;
+    let (minutes, rest) = rest.split_once("m]))")?;
+    let threshold = rest.trim().strip_prefix('>')?.trim().parse().ok()?;
+    let over_s = minutes.parse::<f64>().ok()? * 60.0;
+    Some(Rule { label: label.to_owned(), metric: metric.to_owned(), over_s, threshold })
+}
+
+fn rules() -> BTreeMap<String, Rule> {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../ops/alerts.yml");
+    let text = std::fs::read_to_string(file).unwrap();
+    let (mut rules, mut name) = (BTreeMap::new(), String::new());
+    for line in text.lines().map(str::trim) {
+        if let Some(alert) = line.strip_prefix("- alert: ") {
+            name = alert.to_owned();
+        } else if let Some(expr) = line.strip_prefix("expr: ") {
+            let rule = parse(expr).unwrap_or_else(|| panic!("what does {name} mean? {expr}"));
+            rules.insert(name.clone(), rule);
+        } else if let Some(page) = line.strip_prefix("runbook: ") {
+            let page = format!("{}/../{page}", env!("CARGO_MANIFEST_DIR"));
+            assert!(std::path::Path::new(&page).is_file(), "{name}: {page}");
+        }
+    }
+    rules
+}
+
+/// Prometheus' `increase`: what was added between the samples of the while, a fall being a restart at 0, stretched to the whole while as
+/// far as half a sample's distance beyond the first and the last.
+fn increase(samples: &[(f64, f64)], until: f64, over_s: f64) -> f64 {
+    let inside: Vec<(f64, f64)> =
+        samples.iter().copied().filter(|(at, _)| *at > until - over_s && *at <= until).collect();
+    let (Some(first), Some(last)) = (inside.first(), inside.last()) else { return 0.0 };
+    if inside.len() < 2 {
+        return 0.0;
+    }
+    let added: f64 = inside.windows(2).map(|w| if w[1].1 >= w[0].1 { w[1].1 - w[0].1 } else { w[1].1 }).sum();
+    let sampled = last.0 - first.0;
+    let average = sampled / (inside.len() - 1) as f64;
+    let beyond = |gap: f64| if gap < average * 1.1 { gap } else { average / 2.0 };
+    let mut start = beyond(first.0 - (until - over_s));
+    if added > 0.0 && first.1 >= 0.0 {
+        // A counter was not below zero before.
+        start = start.min(sampled * (first.1 / added));
+    }
+    added * (sampled + start + beyond(until - last.0)) / sampled
+}
+
+/// Values of a label for which the rule fires at `until`, over the series of all processes.
+fn fires(rule: &Rule, series: &[(&str, Vec<(f64, f64)>)], until: f64) -> BTreeSet<String> {
+    let mut sums: BTreeMap<String, f64> = BTreeMap::new();
+    for (label, samples) in series {
+        *sums.entry((*label).to_owned()).or_default() += increase(samples, until, rule.over_s);
+    }
+    sums.into_iter().filter(|(_, sum)| *sum > rule.threshold).map(|(label, _)| label).collect()
+}
+
+/// Samples each 15 s for 20 minutes of a counter that has risen so far at each second.
+fn sampled(risen: impl Fn(f64) -> f64) -> Vec<(f64, f64)> {
+    (0..=80).map(|n| f64::from(n) * 15.0).map(|at| (at, risen(at).floor())).collect()
+}
+
+#[test]
+fn r_lock_04_the_alert_on_forged_webhooks_fires_and_only_then() {
+    let rules = rules();
+    let rule = &rules["WebhookSignatureFailures"];
+    assert_eq!((rule.label.as_str(), rule.metric.as_str()), ("vendor", "webhook_signature_failed_total"));
+    let nothing = BTreeSet::new();
+    let attack = |at: f64| 100.0 + (at - 600.0).clamp(0.0, 60.0);
+    let one_a_minute = |at: f64| 7.0 + at / 60.0;
+    // Sixty within a minute, from the tenth on; another sender has a wrong secret once a minute.
+    let series = [("pms", sampled(attack)), ("ttlock", sampled(one_a_minute))];
+    assert_eq!(fires(rule, &series, 599.0), nothing);
+    assert_eq!(fires(rule, &series, 660.0), BTreeSet::from(["pms".to_owned()]));
+    assert_eq!(fires(rule, &series, 1_000.0), nothing, "it is over");
+    // Each of two processes sees half.
+    let half = |at: f64| (at - 600.0).clamp(0.0, 12.0) / 1.5;
+    let halves = [("pms", sampled(half)), ("pms", sampled(half))];
+    assert_eq!(fires(rule, &halves[..1], 700.0), nothing);
+    assert_eq!(fires(rule, &halves, 700.0), BTreeSet::from(["pms".to_owned()]));
+    // A restart loses nothing but what came between two samples, and is no rise of the old count.
+    let restarted = |at: f64| if at < 650.0 { 500.0 } else { 0.0 };
+    assert_eq!(fires(rule, &[("pms", sampled(restarted))], 700.0), nothing);
+}
+
+/// The rule's metric is one that this service has, with the rule's label.
+#[test]
+fn the_rules_name_metrics_that_exist() {
+    metrics::webhook_signature_failed("nobody");
+    let text = metrics::render();
+    for (name, rule) in rules() {
+        assert!(text.lines().any(|line| line.starts_with(&format!("{}{{{}=", rule.metric, rule.label))), "{name}");
+    }
+}
