@@ -7,6 +7,7 @@
 mod accepted;
 mod alerts;
 mod bad_input;
+mod breaker;
 mod budget;
 mod clocks;
 mod codec;

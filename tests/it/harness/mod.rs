@@ -8,6 +8,7 @@ pub mod faults;
 mod hotel;
 pub mod house;
 pub mod invariants;
+mod probing;
 mod shared;
 pub mod still;
 pub mod temporal;
