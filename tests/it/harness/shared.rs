@@ -120,8 +120,10 @@ fn start_api(stack: &Stack, app_url: &str, kms_dir: &std::path::Path, mut stop: 
             let converter = lock_kms::data_converter(keys.clone());
             let engine =
                 Temporal::new(TemporalSettings { address: temporal, namespace: "default".to_owned(), converter });
-            let config =
-                lock_api::Config { shares: Shares { requests: MANY, commands: MANY, webhooks: MANY }, ..lock_api::Config::default() };
+            let config = lock_api::Config {
+                shares: Shares { requests: MANY, commands: MANY, webhooks: MANY },
+                ..lock_api::Config::default()
+            };
             let state = lock_api::AppState::new(store, keys, Arc::new(engine), config);
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             ready.send(listener.local_addr().unwrap()).unwrap();

@@ -149,7 +149,9 @@ async fn readers_see_no_secrets() {
     let db = TestDb::new().await;
     let mut connection = db.superuser().await;
     for role in &APP_ROLES[1..] {
-        for table in ["api_keys", "tenant_keys", "keys", "pins", "idempotency", "webhook_endpoints", "webhook_deliveries"] {
+        for table in
+            ["api_keys", "tenant_keys", "keys", "pins", "idempotency", "webhook_endpoints", "webhook_deliveries"]
+        {
             let sql = "SELECT has_any_column_privilege($1, $2::regclass, 'SELECT')";
             let seen: bool = sqlx::query_scalar(sql).bind(role).bind(table).fetch_one(&mut connection).await.unwrap();
             assert!(!seen, "{role} reads {table}");
