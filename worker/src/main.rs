@@ -26,7 +26,8 @@ async fn main() -> anyhow::Result<()> {
         }
         let _ = stop.send(true);
     });
-    run(config, Watch::default(), stopped, |address| println!("lock-worker ready, metrics on http://{address}")).await
+    let ready = |address| println!("lock-worker ready, metrics on http://{address}");
+    Box::pin(run(config, Watch::default(), stopped, ready)).await
 }
 
 async fn set_current(asked: SetCurrent) -> anyhow::Result<()> {
