@@ -104,12 +104,14 @@ async fn every_write_asks_for_a_key() {
                 "OneShotKey" => json!({ "room": "101", "purpose": "maintenance" }),
                 "Replace" => json!({ "key": "key_00000000000000000000000000000001" }),
                 "OtherRoom" => json!({ "room": "102" }),
+                "NewEndpoint" => json!({ "sender": "ttlock" }),
                 _ => json!({}),
             };
             let path = path
                 .replace("{property}", &hotel.property.to_string())
                 .replace("{reservation}", "R1")
-                .replace("{key}", "x");
+                .replace("{key}", "x")
+                .replace("{endpoint}", "x");
             let method = method.to_uppercase().parse().unwrap();
             let answer = hotel.pms.send(method, &path, None, Some(body.to_string().into_bytes())).await;
             let answer = answer.problem(400, "idempotency_key_missing");

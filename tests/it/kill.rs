@@ -73,8 +73,12 @@ async fn r_lock_03_no_secret_and_no_guest_data_is_left_anywhere() {
     let key = house.pms.stay("CANARY-7").await["keys"][0]["id"].as_str().unwrap().to_owned();
     let shown = house.pms.post(&format!("stays/CANARY-7/keys/{key}/reveal"), json!({})).await.expect(200);
     assert_eq!(shown.body["pin"], pin);
+    let mut other = stay("CANARY-8", "108");
+    other["phone"] = json!(phone);
+    other["pin_strategy"] = json!("from_phone");
+    house.pms.post("stays?wait=20", other).await.expect(201);
     body["phone"] = json!(phone);
-    house.pms.post("stays", body).await.expect(400);
+    house.pms.post("stays", body).await.problem(409, "stay_exists");
     house.slow_add(1).await;
     house.pms.verb("CANARY-7", "room-move", json!({ "room": "107" })).await.ok();
     house.pms.verb("CANARY-7", "suspend", json!({})).await.ok();

@@ -190,7 +190,7 @@ impl TenantTx<'_> {
         let row = self
             .query(concat!(
                 "WITH before AS (",
-                select_stay!("AND stay_id = $2 FOR UPDATE OF stays"),
+                select_stay!("AND stay_id = $2 FOR NO KEY UPDATE OF stays"),
                 ") UPDATE stays s SET phase = $3, cause = $4, suspended = $5, needs_attention = $6, attention_code = $7,
                         next_deadline = $8, window_from = $9, window_until = $10, room_id = $11, updated_at = $12
                  FROM before WHERE s.tenant_id = $1 AND s.stay_id = before.stay_id RETURNING before.*"
