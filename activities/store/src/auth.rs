@@ -66,7 +66,8 @@ impl ApiKey {
 }
 
 /// One round trip, where a transaction of the tenant takes three: the function sets the tenant and looks the key up.
-const RECOGNISE: &str = "SELECT api_key_id, name, role, scopes, property_ids, secret_sha256, expires_at, revoked_at, last_used_at
+const RECOGNISE: &str =
+    "SELECT api_key_id, name, role, scopes, property_ids, secret_sha256, expires_at, revoked_at, last_used_at
                          FROM recognise_api_key($1, $2)";
 
 const SELECT: &str =

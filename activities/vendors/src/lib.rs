@@ -17,9 +17,9 @@ pub mod records;
 pub mod registry;
 pub mod rounding;
 mod salto;
+pub mod salto_ks;
 pub mod salto_pms;
 pub mod salto_ship;
-pub mod salto_ks;
 pub mod token_cache;
 #[cfg(test)]
 mod traits_tests;

@@ -70,7 +70,10 @@ pub(crate) async fn reveal(
         }
         Reveal::Same(sealed) => sealed,
         Reveal::Unknown => {
-            return Err(Problem::new(Code::PinNotReady, format!("the lock vendor has not made up the PIN of {key} yet")));
+            return Err(Problem::new(
+                Code::PinNotReady,
+                format!("the lock vendor has not made up the PIN of {key} yet"),
+            ));
         }
         Reveal::Already => {
             return Err(Problem::new(Code::PinRevealed, format!("the PIN of {key} was revealed before")));

@@ -18,7 +18,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, StatusCode};
-use lock_domain::{Timestamp, guard::FeedGuard, ids::PropertyId, policy::StayPolicy, problem::Code, vendor::VendorTraits};
+use lock_domain::{
+    Timestamp, guard::FeedGuard, ids::PropertyId, policy::StayPolicy, problem::Code, vendor::VendorTraits,
+};
 use lock_store::IdempotencyScope;
 
 /// List properties

@@ -94,9 +94,12 @@ pub(crate) async fn list(
         arrival_from: filter.arrival_from,
         arrival_until: filter.arrival_until,
         room,
-        reservation: filter.reservation.as_deref().map(|text| text.parse()).transpose().map_err(|error: IdError| {
-            Problem::field(Code::InvalidField, "reservation", error.to_string())
-        })?,
+        reservation: filter
+            .reservation
+            .as_deref()
+            .map(|text| text.parse())
+            .transpose()
+            .map_err(|error: IdError| Problem::field(Code::InvalidField, "reservation", error.to_string()))?,
         needs_attention: filter.needs_attention,
         after,
         limit: limit + 1,

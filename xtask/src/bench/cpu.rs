@@ -56,6 +56,12 @@ impl CpuTimes {
         Self(self.0.iter().filter_map(used).collect())
     }
 
+    /// Milliseconds of all programs.
+    #[must_use]
+    pub fn total_ms(&self) -> f64 {
+        self.0.values().sum()
+    }
+
     /// Both together.
     #[must_use]
     pub fn plus(mut self, other: &Self) -> Self {

@@ -52,7 +52,11 @@ const LAWS: &[Law] = &[
     Law { name: "lock-kms", ours: &["lock-domain", "lock-store"], others: Others::Not(&["sqlx", "axum"]) },
     Law { name: "lock-telemetry", ours: &["lock-domain"], others: Others::Any },
     Law { name: "lock-wires", ours: &[], others: Others::Not(EFFECTS) },
-    Law { name: "lock-vendors", ours: &["lock-domain", "lock-wires"], others: Others::Not(&["sqlx", "temporalio-sdk"]) },
+    Law {
+        name: "lock-vendors",
+        ours: &["lock-domain", "lock-wires"],
+        others: Others::Not(&["sqlx", "temporalio-sdk"]),
+    },
     Law { name: "lock-store", ours: &["lock-domain", "lock-tlog"], others: Others::Not(&["reqwest", "axum"]) },
     Law { name: "lock-events", ours: &["lock-domain", "lock-store"], others: Others::Any },
     Law {
