@@ -6,7 +6,8 @@
 use crate::{
     command::VerbKind,
     credential::CredentialState,
-    health::{BreakerState, notice},
+    device::{AlertKind, TaskReason, drift_words},
+    health::{BreakerState, ForceReason, notice, outage_notice},
     ids::*,
     problem::Code,
     stay::*,
@@ -191,6 +192,66 @@ pub enum Event {
         /// For how long, whole seconds.
         after_s: i64,
     },
+    /// A vendor's outage at a property has begun: what its status page says.
+    VendorOutage {
+        /// Its id; `GET /v1/outages/{id}` lists what it touches.
+        outage: OutageId,
+        /// The vendor's name.
+        vendor: String,
+        /// Since when, real time.
+        since: Timestamp,
+        /// Why; `None` if an operator said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<Code>,
+    },
+    /// It is over.
+    VendorOutageOver {
+        /// Its id.
+        outage: OutageId,
+        /// The vendor's name.
+        vendor: String,
+        /// Since when it was, real time.
+        since: Timestamp,
+        /// For how long, whole seconds.
+        after_s: i64,
+    },
+    /// A vendor's outage leaves a guest to the desk.
+    LeftToDesk {
+        /// The outage.
+        outage: OutageId,
+        /// The guest's room.
+        room: RoomId,
+    },
+    /// The desk has let the guest in.
+    ServedAtDesk {
+        /// The outage.
+        outage: OutageId,
+        /// Who said so.
+        by: ApiKeyId,
+    },
+    /// An operator has taken a breaker's decision for a while.
+    BreakerForced {
+        /// The vendor's name.
+        vendor: String,
+        /// So it counts, whatever probes find.
+        state: BreakerState,
+        /// Why.
+        reason: ForceReason,
+        /// Until when, real time.
+        until: Timestamp,
+        /// Who.
+        by: ApiKeyId,
+    },
+    /// A breaker decides by its probes again.
+    BreakerReleased {
+        /// The vendor's name.
+        vendor: String,
+        /// As it stands by its probes.
+        state: BreakerState,
+        /// Who said so; `None` if the time was over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<ApiKeyId>,
+    },
     /// A key has opened a door for the first time: the vendor's record of the door says so.
     CredentialUsed {
         /// The key.
@@ -224,6 +285,54 @@ pub enum Event {
         /// What is left, in percent.
         percent: u8,
     },
+    /// A device needs somebody: told once, when it begins.
+    HealthAlert {
+        /// What for.
+        kind: AlertKind,
+        /// The vendor's id of the device.
+        device: String,
+        /// The door, if it is a lock.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        door: Option<DoorId>,
+        /// How far the lock's clock is ahead, in seconds; negative if it is slow.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        drift_s: Option<i64>,
+        /// What is left of the battery, in percent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        percent: Option<u8>,
+        /// Since when it is out of reach, on the property's clock.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<Timestamp>,
+    },
+    /// What a device needed somebody for is over.
+    HealthResolved {
+        /// What for.
+        kind: AlertKind,
+        /// The vendor's id of the device.
+        device: String,
+        /// The door, if it is a lock.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        door: Option<DoorId>,
+        /// How long it lasted, whole seconds.
+        after_s: i64,
+    },
+    /// A person has to go to a device, or need not any more.
+    MaintenanceTask {
+        /// The task.
+        task: MaintenanceTaskId,
+        /// Why.
+        reason: TaskReason,
+        /// The vendor's id of the device.
+        device: String,
+        /// The door, if it is a lock.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        door: Option<DoorId>,
+        /// It is to be done; else it is closed.
+        open: bool,
+        /// Who closed it; nobody if a reading was good again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<ApiKeyId>,
+    },
 }
 
 impl Event {
@@ -250,10 +359,20 @@ impl Event {
             Self::BreakerOpened { .. } => "vendor.breaker_opened.v1",
             Self::BreakerHalfOpen { .. } => "vendor.breaker_half_open.v1",
             Self::BreakerClosed { .. } => "vendor.breaker_closed.v1",
+            Self::VendorOutage { .. } => "vendor.outage.v1",
+            Self::VendorOutageOver { .. } => "vendor.outage_over.v1",
+            Self::LeftToDesk { .. } => "stay.left_to_desk.v1",
+            Self::ServedAtDesk { .. } => "stay.served_at_desk.v1",
+            Self::BreakerForced { .. } => "vendor.breaker_forced.v1",
+            Self::BreakerReleased { .. } => "vendor.breaker_released.v1",
             Self::CredentialUsed { .. } => "credential.used.v1",
             Self::EntryRefused { .. } => "door.entry_refused.v1",
             Self::GatewayChanged { .. } => "device.gateway_changed.v1",
             Self::BatteryLow { .. } => "device.battery_low.v1",
+            Self::HealthAlert { .. } => "device.health_alert.v1",
+            Self::HealthResolved { .. } => "device.health_resolved.v1",
+            Self::MaintenanceTask { open: true, .. } => "device.maintenance_task_opened.v1",
+            Self::MaintenanceTask { open: false, .. } => "device.maintenance_task_closed.v1",
         }
     }
 
@@ -332,6 +451,21 @@ impl Event {
                 "{vendor} works again, after {} min. Keys that waited are sent now, one after another; the desk needs to repeat nothing.",
                 (after_s + 59) / 60
             ),
+            Self::VendorOutage { vendor, since, code, .. } => outage_notice(vendor, *since, *code, None),
+            Self::VendorOutageOver { vendor, since, after_s, .. } => {
+                let over = since.saturating_add(jiff::SignedDuration::from_secs(*after_s)).unwrap_or(*since);
+                outage_notice(vendor, *since, None, Some(over))
+            }
+            Self::LeftToDesk { .. } => format!("{}. {}", Code::DeskIssue.title(), Code::DeskIssue.remedy()),
+            Self::ServedAtDesk { .. } => "The desk has let the guest in. The stay's own key goes on by itself.".to_owned(),
+            Self::BreakerForced { vendor, state, reason, until, .. } => format!(
+                "An operator has set the breaker of {vendor} to {} until {until}: {}.",
+                state.name().replace('_', "-"),
+                reason.name().replace('_', " ")
+            ),
+            Self::BreakerReleased { vendor, state, .. } => {
+                format!("The breaker of {vendor} decides by its probes again; it is {}.", state.name().replace('_', "-"))
+            }
             Self::CredentialUsed { door: d, at_lock, .. } => {
                 format!("The key opened {} for the first time, at {at_lock} by the lock's clock.", door(*d))
             }
@@ -347,6 +481,39 @@ impl Event {
             }
             Self::BatteryLow { door: d, percent } => {
                 format!("The battery of the lock of {} is low: {percent} % are left.", door(*d))
+            }
+            Self::HealthAlert { kind, device, door: d, drift_s, percent, since } => {
+                let of = d.map_or_else(|| format!("device {device}"), |d| format!("the lock of {}", door(d)));
+                let what = match (kind, drift_s, percent, since) {
+                    (AlertKind::ClockDrift, Some(s), ..) => {
+                        format!("The clock of {of} is {}.", drift_words(jiff::SignedDuration::from_secs(*s)))
+                    }
+                    (AlertKind::ClockDrift, None, ..) => format!("The clock of {of} is off."),
+                    (AlertKind::BatteryLow, _, Some(percent), _) => {
+                        format!("The battery of {of} is low: {percent} % are left.")
+                    }
+                    (AlertKind::BatteryLow, ..) => format!("The battery of {of} is low."),
+                    (_, _, _, Some(since)) => format!("Since {since}, nothing reaches {of}."),
+                    (_, _, _, None) => format!("Nothing reaches {of}."),
+                };
+                format!("{what} {}", kind.meaning())
+            }
+            Self::HealthResolved { kind, device, door: d, after_s } => {
+                let of = d.map_or_else(|| format!("device {device}"), |d| format!("the lock of {}", door(d)));
+                let well = match kind {
+                    AlertKind::ClockDrift => "the clock is right again",
+                    AlertKind::BatteryLow => "the battery is good again",
+                    AlertKind::Offline | AlertKind::GatewayOffline => "it can be reached again",
+                };
+                format!("All is well with {of}: {well}, after {} min.", (after_s + 59) / 60)
+            }
+            Self::MaintenanceTask { reason, device, door: d, open, by, .. } => {
+                let at = d.map_or_else(|| format!("device {device}"), |d| format!("the lock of {}", door(d)));
+                match (open, by) {
+                    (true, _) => format!("Somebody has to go to {at}. {} {}", reason.why(), reason.next_action()),
+                    (false, Some(_)) => format!("Done, somebody says, at {at}."),
+                    (false, None) => format!("Nobody has to go to {at} any more: a reading was good again."),
+                }
             }
         }
     }
@@ -365,6 +532,7 @@ fn words(verb: VerbKind) -> &'static str {
         VerbKind::CheckOut => "check out",
         VerbKind::Cancel => "cancel the stay",
         VerbKind::Read => "read the locks back",
+        VerbKind::Divert => "make the keys at another vendor's doors of the room",
     }
 }
 

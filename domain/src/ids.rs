@@ -104,6 +104,10 @@ ids! {
     WebhookEndpointId = "whe";
     /// One webhook that came in.
     DeliveryId = "whd";
+    /// One outage of a lock vendor at a property, from the opening of its breaker to its closing.
+    OutageId = "out";
+    /// Something that a person has to do at a device.
+    MaintenanceTaskId = "mt";
 }
 
 fn parse(prefix: &'static str, text: &str) -> Result<Uuid, IdError> {
@@ -135,6 +139,13 @@ impl CredentialId {
     }
 
     /// The name under which the vendor stores this credential: ours alone, so that it can be searched for after an answer got lost.
+    pub fn vendor_token(&self) -> String {
+        format!("lis-{}", self.0.simple())
+    }
+}
+
+impl KeyId {
+    /// The name under which a vendor stores this key where a whole key stands there, with all its doors.
     pub fn vendor_token(&self) -> String {
         format!("lis-{}", self.0.simple())
     }
@@ -178,6 +189,11 @@ impl<'de> Deserialize<'de> for ReservationRef {
 /// first.
 pub fn stay_workflow_id(tenant: TenantId, property: PropertyId, reservation: &ReservationRef) -> String {
     format!("stay/{tenant}/{property}/{reservation}")
+}
+
+/// The workflow id of a property's maintenance loop.
+pub fn maintenance_workflow_id(tenant: TenantId, property: PropertyId) -> String {
+    format!("maintenance/{tenant}/{property}")
 }
 
 #[cfg(test)]

@@ -8,7 +8,10 @@
 
 pub mod clock;
 pub mod command;
+pub mod contract;
 pub mod credential;
+pub mod drain;
+pub mod device;
 pub mod event;
 pub mod guard;
 pub mod health;

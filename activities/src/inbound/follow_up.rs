@@ -121,7 +121,10 @@ impl Inbound {
                     id: &lock,
                     online: None,
                     battery_percent: Some(percent),
+                    name: None,
+                    has_gateway: None,
                     at: Timestamp::now(),
+                    present,
                 };
                 let (_, before) = tx.note_device(seen).await?;
                 doors::became_low(before, percent).then_some(Event::BatteryLow { door, percent })
@@ -152,7 +155,10 @@ impl Inbound {
                 id: &gateway.id,
                 online: Some(gateway.online),
                 battery_percent: None,
+                name: Some(&gateway.name),
+                has_gateway: None,
                 at: Timestamp::now(),
+                present,
             };
             let (before, _) = tx.note_device(seen).await?;
             // The first sight of one that is well is no news.

@@ -44,6 +44,16 @@ pub enum DeviceKind {
     Lock,
 }
 
+impl DeviceKind {
+    /// The kind's name, as in SQL and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Lock => "lock",
+        }
+    }
+}
+
 /// What is seen of a device now.
 #[derive(Debug, Clone, Copy)]
 pub struct DeviceSeen<'a> {
@@ -59,8 +69,14 @@ pub struct DeviceSeen<'a> {
     pub online: Option<bool>,
     /// Its battery in percent, if that is known.
     pub battery_percent: Option<u8>,
+    /// The vendor's name of it, if that is known.
+    pub name: Option<&'a str>,
+    /// Whether a gateway serves it, if that is known.
+    pub has_gateway: Option<bool>,
     /// When.
     pub at: Timestamp,
+    /// The same on the property's clock.
+    pub present: Timestamp,
 }
 
 impl TenantTx<'_> {
@@ -169,10 +185,7 @@ impl TenantTx<'_> {
     /// Notes what is seen of a device, and returns what was known before: whether it was online, and its battery. Two round trips; others
     /// who note the same device wait.
     pub async fn note_device(&mut self, seen: DeviceSeen<'_>) -> Result<(Option<bool>, Option<u8>), StoreError> {
-        let kind = match seen.kind {
-            DeviceKind::Gateway => "gateway",
-            DeviceKind::Lock => "lock",
-        };
+        let kind = seen.kind.name();
         let before = self
             .query(
                 "SELECT online, battery_percent FROM device_states
@@ -185,10 +198,13 @@ impl TenantTx<'_> {
             .fetch_optional(&mut *self.tx)
             .await?;
         self.query(
-            "INSERT INTO device_states AS d (tenant_id, property_id, vendor, kind, device_id, online, battery_percent, seen_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+            "INSERT INTO device_states AS d (tenant_id, property_id, vendor, kind, device_id, online, battery_percent, seen_at, name, has_gateway,
+                 online_since)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, CASE WHEN $6::boolean IS NOT NULL THEN $11::timestamptz END)
              ON CONFLICT (tenant_id, property_id, vendor, kind, device_id) DO UPDATE
-             SET online = coalesce($6, d.online), battery_percent = coalesce($7, d.battery_percent), seen_at = $8",
+             SET online = coalesce($6, d.online), battery_percent = coalesce($7, d.battery_percent), seen_at = $8, name = coalesce($9, d.name),
+                 has_gateway = coalesce($10, d.has_gateway),
+                 online_since = CASE WHEN $6 IS NULL OR $6 = d.online THEN d.online_since ELSE $11 END",
         )
         .bind(seen.property.as_uuid())
         .bind(seen.vendor)
@@ -197,6 +213,9 @@ impl TenantTx<'_> {
         .bind(seen.online)
         .bind(seen.battery_percent.map(i16::from))
         .bind(Ts(seen.at))
+        .bind(seen.name.map(|name| name.chars().take(200).collect::<String>()))
+        .bind(seen.has_gateway)
+        .bind(Ts(seen.present))
         .execute(&mut *self.tx)
         .await?;
         let Some(row) = before else { return Ok((None, None)) };

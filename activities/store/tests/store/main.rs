@@ -8,6 +8,7 @@ mod breakers;
 mod claims;
 mod cluster;
 mod commands;
+mod devices;
 mod effects;
 mod held;
 mod idempotency;

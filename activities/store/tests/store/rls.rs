@@ -41,6 +41,7 @@ pub(crate) async fn fill_for(world: &World) {
     tx.append(noon(), world.property, Some(stay), &[event]).await.unwrap();
     tx.commit().await.unwrap();
     crate::webhooks::fill(world).await;
+    crate::devices::fill(world).await;
     crate::breakers::one_round(world).await;
 }
 

@@ -66,7 +66,10 @@ fn gateway(world: &World, online: Option<bool>) -> DeviceSeen<'static> {
         id: "7",
         online,
         battery_percent: None,
+        name: None,
+        has_gateway: None,
         at: noon(),
+        present: noon(),
     }
 }
 

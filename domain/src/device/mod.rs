@@ -1,0 +1,102 @@
+//! Health of devices: when a lock's clock, its battery or its link needs somebody, and when it needs nobody any more.
+//!
+//! Readings go in, [`Act`]s come out; each kind of trouble is an episode with a start and an end, told once each. An episode ends well
+//! below where it begins, so that a reading that goes up and down around a limit is told once.
+//!
+//! It must not know how a reading is got, who keeps episodes, or how a clock is set. It can't fail.
+
+mod clock;
+mod power;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub use clock::{ClockLimits, ClockReach, ClockView, Hint, Upload, WINDOW, hint, judge_clock};
+pub use power::{OFFLINE_AFTER, judge_battery, judge_online};
+pub use words::{drift_words, guest_words};
+
+use serde::{Deserialize, Serialize};
+
+/// So many locks of a property are looked at in a minute, at most: a gateway has one radio, and guests' keys use it, too.
+pub const LOCKS_PER_MINUTE: u32 = 10;
+
+/// What a device needs somebody for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertKind {
+    /// A lock's clock is off by more than guests' keys bear.
+    ClockDrift,
+    /// A battery is low.
+    BatteryLow,
+    /// A lock can't be reached.
+    Offline,
+    /// A gateway, hub or encoder can't be reached.
+    GatewayOffline,
+}
+
+impl AlertKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::ClockDrift, Self::BatteryLow, Self::Offline, Self::GatewayOffline];
+
+    /// The kind's name, as in JSON and SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ClockDrift => "clock_drift",
+            Self::BatteryLow => "battery_low",
+            Self::Offline => "offline",
+            Self::GatewayOffline => "gateway_offline",
+        }
+    }
+}
+
+/// Why a person has to go to a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskReason {
+    /// Its clock is off, and no gateway reaches it.
+    NoGateway,
+    /// Its clock is off, and the vendor's locks can't be set from afar.
+    NoTimeSync,
+    /// Its clock was set from afar, and that did not help.
+    SyncDidNotHelp,
+    /// Its battery is low.
+    BatteryLow,
+}
+
+impl TaskReason {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::NoGateway, Self::NoTimeSync, Self::SyncDidNotHelp, Self::BatteryLow];
+
+    /// The reason's name, as in JSON and SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoGateway => "no_gateway",
+            Self::NoTimeSync => "no_time_sync",
+            Self::SyncDidNotHelp => "sync_did_not_help",
+            Self::BatteryLow => "battery_low",
+        }
+    }
+
+    /// The trouble that it belongs to.
+    pub fn kind(self) -> AlertKind {
+        match self {
+            Self::NoGateway | Self::NoTimeSync | Self::SyncDidNotHelp => AlertKind::ClockDrift,
+            Self::BatteryLow => AlertKind::BatteryLow,
+        }
+    }
+}
+
+/// What follows from a reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// An episode begins.
+    Raise(AlertKind),
+    /// The episode is over.
+    Resolve(AlertKind),
+    /// The lock's clock is to be set.
+    Sync,
+    /// A person has to go there.
+    Open(TaskReason),
+    /// Nobody has to go there for this any more.
+    Close(AlertKind),
+}
