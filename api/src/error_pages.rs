@@ -78,6 +78,8 @@ pages! {
     VendorCircuitOpen = "vendor_circuit_open",
     WebhookRefused = "webhook_refused",
     WebhookTooOld = "webhook_too_old",
+    StayNotWaiting = "stay_not_waiting",
+    DeskIssue = "desk_issue",
     WebhookIdReused = "webhook_id_reused",
 }
 

@@ -34,6 +34,15 @@ pub struct NewKey {
     pub holder: u16,
 }
 
+/// A key and what is made in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Successor {
+    /// The key that waits for a vendor that is down.
+    pub old: KeyId,
+    /// The key that another vendor makes.
+    pub key: NewKey,
+}
+
 /// What can be asked of a stay, with its arguments. Room claims are taken before a command reaches the workflow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "snake_case")]
@@ -91,6 +100,16 @@ pub enum Verb {
     Cancel,
     /// Read back at the vendor what stands in the locks, and mend what differs.
     Read,
+    /// Another vendor's doors of the same rooms, with keys of that vendor, because the stay's own vendor is down and nothing is proven there.
+    /// What may stand in the locks that are left is taken out once the new keys are proven.
+    Divert {
+        /// Every door that the keys open afterwards.
+        doors: Vec<DoorId>,
+        /// One for each key that is wanted.
+        keys: Vec<Successor>,
+        /// The other vendor's keys are made so long before arrival: some open from the moment at which they are made.
+        issue_ahead_s: u32,
+    },
 }
 
 /// A verb without its arguments.
@@ -119,11 +138,13 @@ pub enum VerbKind {
     Cancel,
     /// See [`Verb::Read`].
     Read,
+    /// See [`Verb::Divert`].
+    Divert,
 }
 
 impl VerbKind {
     /// All verbs.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::New,
         Self::Duplicate,
         Self::Reissue,
@@ -135,6 +156,7 @@ impl VerbKind {
         Self::CheckOut,
         Self::Cancel,
         Self::Read,
+        Self::Divert,
     ];
 
     /// The verb's name, as in JSON and SQL.
@@ -151,6 +173,7 @@ impl VerbKind {
             Self::CheckOut => "check_out",
             Self::Cancel => "cancel",
             Self::Read => "read",
+            Self::Divert => "divert",
         }
     }
 }
@@ -170,6 +193,7 @@ impl Verb {
             Self::CheckOut => VerbKind::CheckOut,
             Self::Cancel => VerbKind::Cancel,
             Self::Read => VerbKind::Read,
+            Self::Divert { .. } => VerbKind::Divert,
         }
     }
 }

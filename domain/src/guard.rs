@@ -89,7 +89,8 @@ impl FeedGuard {
             | Verb::RoomMove { .. }
             | Verb::Suspend
             | Verb::Resume
-            | Verb::Read => false,
+            | Verb::Read
+            | Verb::Divert { .. } => false,
         }
     }
 

@@ -101,6 +101,8 @@ codes! {
     VendorCircuitOpen, "vendor_circuit_open", 503, "The vendor is down, and is left alone until it is back", "Nothing; we look for its return with a test lock, then go on by ourselves. For guests who arrive meanwhile use the desk's fallback.";
     WebhookRefused, "webhook_refused", 401, "The webhook is not signed as agreed", "Sign the raw body with a secret of this endpoint that is valid today, and send the headers of its scheme.";
     WebhookTooOld, "webhook_too_old", 400, "The webhook was signed too long ago, or in the future", "Sign each attempt anew, and set the sender's clock; five minutes are allowed both ways.";
+    StayNotWaiting, "stay_not_waiting", 409, "The stay does not wait for its vendor", "Nothing: its keys are proven, or not due yet.";
+    DeskIssue, "desk_issue", 503, "The desk lets this guest in", "Look at `GET …/desk`: it has those guests in the order of their arrival, and what to do for each. The keys go on by themselves once the vendor is back.";
     WebhookIdReused, "webhook_id_reused", 409, "Another webhook came under this id", "Give each message an id of its own; only repeats of the same bytes share one.";
 }
 

@@ -8,6 +8,7 @@
 
 mod breaker;
 mod evidence;
+mod force;
 mod ladder;
 mod notice;
 #[cfg(test)]
@@ -15,5 +16,6 @@ mod tests;
 
 pub use breaker::{Breaker, BreakerState, Moved, Step, Tuning};
 pub use evidence::{Evidence, Finding, ProbeKind, Reach, Verdict, passive, verdict};
+pub use force::{ForceReason, Forced};
 pub use ladder::{LinkView, VendorOpinion, vendor_wide};
-pub use notice::notice;
+pub use notice::{notice, outage_notice};

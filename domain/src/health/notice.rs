@@ -21,3 +21,24 @@ pub fn notice(vendor: &str, state: BreakerState, since: Timestamp, code: Option<
         ),
     }
 }
+
+/// The notice of an outage, for a status page: what is affected, what is done, what to do; and that it is over, once it is.
+pub fn outage_notice(vendor: &str, since: Timestamp, code: Option<Code>, over: Option<Timestamp>) -> String {
+    let stamp = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M UTC").to_string();
+    let why = code.map(|code| format!(" ({})", code.title())).unwrap_or_default();
+    match over {
+        None => format!(
+            "{vendor} does not work at this property since {}{why}. Affected: new keys, and changes of keys, on its locks. Not affected: keys \
+             that are in the locks already. What we do: keys that guests wait for are made on the room's other locks where there are any, else \
+             the guest is on the desk's list, in the order of arrival; trials look for the vendor's return, and all the rest goes on by itself \
+             then. What to do: let in those whom `GET …/desk` lists; repeat nothing.",
+            stamp(since)
+        ),
+        Some(over) => format!(
+            "{vendor} works at this property again since {}; it did not since {}. Keys that waited are made now. What was made on other locks \
+             meanwhile stays as it is; what it replaces is taken out of the locks. What to do: nothing.",
+            stamp(over),
+            stamp(since)
+        ),
+    }
+}

@@ -14,7 +14,8 @@ pub fn allowed(verb: VerbKind, phase: StayPhase) -> Result<(), Code> {
         (V::Resume, P::Suspended) => Ok(()),
         (V::Resume, _) => Err(Code::StayNotSuspended),
         (V::Duplicate | V::Reissue | V::Suspend | V::Read, P::Suspended) => Err(Code::StaySuspended),
-        (V::RoomMove | V::Reissue, P::Moving) => Err(Code::MoveUnderWay),
+        (V::RoomMove | V::Reissue | V::Divert, P::Moving) => Err(Code::MoveUnderWay),
+        (V::Divert, P::Planned | P::Active | P::Suspended) => Err(Code::StayNotWaiting),
         _ => Ok(()),
     }
 }
@@ -37,7 +38,11 @@ impl Stay {
         }
         allowed(command.verb.kind(), self.phase(now))?;
         self.kind.allows(command.verb.kind())?;
+        if self.diverting.is_some() && MAKING_ANEW.contains(&command.verb.kind()) {
+            return Err(Code::MoveUnderWay);
+        }
         match &command.verb {
+            Verb::Divert { doors, keys, .. } => self.may_divert(doors, keys),
             Verb::ModifyStay { window } => window.check(now).map(|_| ()).map_err(Code::from),
             Verb::RoomMove { room, .. } if *room == self.room => Err(Code::SameRoom),
             Verb::Reissue { old, .. } => {
@@ -96,6 +101,7 @@ impl Stay {
                 self.suspended = true;
                 self.reading = false;
                 self.moving = None;
+                self.diverting = None;
                 self.overtake(command.id, &MAKING);
             }
             Verb::Resume => self.suspended = false,
@@ -106,6 +112,7 @@ impl Stay {
             }
             Verb::Remove { key: None } => {
                 self.keys.iter_mut().for_each(|k| k.wish = Wish::Unwanted);
+                self.diverting = None;
                 self.overtake(command.id, &MAKING);
             }
             Verb::CheckOut | Verb::Cancel if !self.kind.is_guest() => self.end(EndCause::Revoked, Some(command.id)),
@@ -113,6 +120,7 @@ impl Stay {
             Verb::Cancel if now < self.window.from => self.end(EndCause::Cancelled, Some(command.id)),
             Verb::Cancel => self.end(EndCause::NoShow, Some(command.id)),
             Verb::Read => self.reading = true,
+            Verb::Divert { doors, keys, issue_ahead_s } => self.divert(command.id, doors, keys, *issue_ahead_s),
         }
         self.hurry();
         self.spread();
@@ -124,6 +132,7 @@ impl Stay {
     pub(super) fn end(&mut self, cause: EndCause, by: Option<CommandId>) {
         self.ended = Some(cause);
         self.moving = None;
+        self.diverting = None;
         self.reading = false;
         self.hurry();
         let others = self.open.iter().filter(|c| Some(c.id) != by).map(|c| c.id).collect::<Vec<_>>();
@@ -171,6 +180,10 @@ impl Stay {
         let made: &[NewKey] = match &command.verb {
             Verb::New { keys, .. } | Verb::Duplicate { keys } => keys,
             Verb::Reissue { key, .. } => std::slice::from_ref(key),
+            Verb::Divert { keys, .. } => {
+                self.retired.extend(keys.iter().map(|successor| successor.key.id));
+                &[]
+            }
             _ => &[],
         };
         self.retired.extend(made.iter().map(|key| key.id));
@@ -201,5 +214,15 @@ impl Stay {
 }
 
 /// Verbs that are pointless once keys are taken away.
-const MAKING: [VerbKind; 6] =
-    [VerbKind::New, VerbKind::Duplicate, VerbKind::Reissue, VerbKind::RoomMove, VerbKind::Resume, VerbKind::Read];
+const MAKING: [VerbKind; 7] = [
+    VerbKind::New,
+    VerbKind::Duplicate,
+    VerbKind::Reissue,
+    VerbKind::RoomMove,
+    VerbKind::Resume,
+    VerbKind::Read,
+    VerbKind::Divert,
+];
+
+/// Verbs that wait until a stay has arrived at another vendor, or has returned: what they make could not return with it.
+const MAKING_ANEW: [VerbKind; 4] = [VerbKind::Duplicate, VerbKind::Reissue, VerbKind::RoomMove, VerbKind::Divert];

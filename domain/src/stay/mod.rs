@@ -18,9 +18,11 @@
 //! CheckOut     |   no    |   yes   |  yes   |  yes   |    yes    |   no   |  no
 //! Cancel       |   yes   |   yes   |  yes   |  yes   |    yes    |   no   |  no
 //! Read         |   no    |   yes   |  yes   |  yes   |    no     |   no   |  no
+//! Divert       |   no    |   yes   |  no    |   no   |    no     |   no   |  no
 //! ```
 
 mod apply;
+mod divert;
 mod kind;
 mod plan;
 mod record;
@@ -176,6 +178,19 @@ pub struct PendingMove {
     pub from_doors: Vec<DoorId>,
 }
 
+/// A stay on its way to another vendor's doors: what to return to if that vendor refuses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingDivert {
+    /// The command that asked for it.
+    pub command: CommandId,
+    /// The doors of the vendor that is down.
+    pub from_doors: Vec<DoorId>,
+    /// Each key with its successor.
+    pub keys: Vec<(KeyId, KeyId)>,
+    /// How long before arrival its keys were to be made there, in seconds.
+    pub from_issue_ahead_s: u32,
+}
+
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "verdict", content = "code", rename_all = "snake_case")]
@@ -231,6 +246,9 @@ pub struct Stay {
     pub keys: Vec<Key>,
     /// A move under way.
     pub moving: Option<PendingMove>,
+    /// On the way to another vendor's doors, and not proven there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diverting: Option<PendingDivert>,
     /// Taken away by staff; sticks.
     pub suspended: bool,
     /// Over.
@@ -271,6 +289,7 @@ impl Stay {
             doors: doors.clone(),
             keys: Vec::new(),
             moving: None,
+            diverting: None,
             suspended: false,
             ended: None,
             reading: false,
@@ -296,6 +315,7 @@ impl Stay {
             doors: Vec::new(),
             keys: Vec::new(),
             moving: None,
+            diverting: None,
             suspended: false,
             ended: Some(EndCause::Cancelled),
             reading: false,

@@ -79,6 +79,7 @@ impl Stay {
         }
         if let (Known::Refused { code }, Action::Issue { .. }) = (known, effect.action) {
             self.undo_move(effect.door, code);
+            self.undo_divert(effect.door, code);
         }
         self.tick(now);
     }
@@ -91,6 +92,7 @@ impl Stay {
         if self.moving.is_some() && self.wanted().all(|(_, c)| c.state == CredentialState::Live) {
             self.moving = None;
         }
+        self.arrive();
         let replaced: Vec<KeyId> = {
             let superseded = self.keys.iter().filter(|k| matches!(k.wish, Wish::Until(_)));
             superseded.filter(|k| k.credentials.iter().all(|c| !self.kept(k, c))).map(|k| k.id).collect()

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 use super::*;
-use crate::command::NewKey;
+use crate::command::{NewKey, Successor};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -345,7 +345,7 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        (0_u8..12).prop_map(Step::Do),
+        (0_u8..13).prop_map(Step::Do),
         (0_u8..5).prop_map(Step::Answer),
         (1_u32..200_000).prop_map(Step::Pass)
     ];
@@ -372,6 +372,65 @@ fn verb(kind: u8, n: u128) -> Verb {
     }
 }
 
+/// To another vendor's doors, with a key for each that is wanted.
+fn divert(stay: &Stay, n: u128) -> Verb {
+    let wanted = stay.keys.iter().filter(|k| k.wish == Wish::Wanted);
+    let made = wanted.zip(1..).map(|(k, place): (_, u128)| Successor {
+        old: k.id,
+        key: NewKey { id: key(1000 * n + place), holder: k.holder },
+    });
+    Verb::Divert {
+        doors: vec![door(500 + n % 3), door(1)],
+        keys: made.collect(),
+        issue_ahead_s: if n.is_multiple_of(2) { 86_400 } else { 300 },
+    }
+}
+
+#[test]
+fn a_diverted_stay_makes_before_it_breaks_and_leaves_nothing_behind() {
+    let mut stay = stay();
+    let Next::Act(running, batch) = stay.next(now()) else { panic!() };
+    stay.sent(&batch);
+    stay.apply(&command(2, divert(&stay, 2)), now()).unwrap();
+    assert_eq!(stay.phase(now()), StayPhase::Issuing);
+    assert!(stay.preempts(running, &batch, now()), "what was under way stops");
+    batch.iter().for_each(|e| stay.record(e, Known::CalledOff, now()));
+    for verb in [Verb::RoomMove { room: room(102), doors: vec![door(102)] }, divert(&stay, 3)] {
+        assert_eq!(stay.check(&command(3, verb), now()), Err(Code::MoveUnderWay));
+    }
+    let order = obey(&mut stay, now());
+    assert_eq!(order[..2], [(Urgency::Issue, door(502)), (Urgency::Issue, door(1))]);
+    assert_eq!(order[2..], [(Urgency::Revoke, door(101)), (Urgency::Revoke, door(1))], "the old key may stand there");
+    assert_eq!((stay.phase(now()), stay.diverting.is_none(), stay.keys.len()), (StayPhase::Active, true, 1));
+    assert_eq!(stay.check(&command(4, divert(&stay, 4)), now()), Err(Code::StayNotWaiting));
+}
+
+#[test]
+fn a_refused_divert_returns_to_the_stays_own_vendor() {
+    let mut stay = stay();
+    stay.apply(&command(2, divert(&stay, 2)), now()).unwrap();
+    let Next::Act(_, effects) = stay.next(now()) else { panic!() };
+    stay.sent(&effects);
+    stay.record(&effects[0], Known::Refused { code: Code::VendorQuota }, now());
+    assert_eq!(stay.verdict(command(2, Verb::Read).id), Some(Verdict::Failed(Code::VendorQuota)));
+    let later = now() + jiff::SignedDuration::from_mins(2);
+    let done = obey(&mut stay, later);
+    assert!(done.contains(&(Urgency::Issue, door(101))) && stay.keys.iter().all(|k| k.id == key(1)), "{done:?}");
+    let open: Vec<_> = stay.credentials().filter(|(_, c)| c.state.may_open()).map(|(_, c)| c.door).collect();
+    assert_eq!(open.into_iter().collect::<std::collections::BTreeSet<_>>(), [door(101), door(1)].into());
+}
+
+#[test]
+fn a_key_that_works_is_never_replaced_because_of_an_outage() {
+    let mut stay = stay();
+    let Next::Act(_, batch) = stay.next(now()) else { panic!() };
+    stay.sent(&batch);
+    let window = stay.lock_window();
+    stay.record(&batch[0], Known::Live { window }, now());
+    assert_eq!((stay.phase(now()), batch[0].door), (StayPhase::Issuing, door(101)));
+    assert_eq!(stay.check(&command(2, divert(&stay, 2)), now()), Err(Code::StayNotWaiting));
+}
+
 proptest! {
     /// Whatever is asked and whatever vendors answer: once they obey again, locks agree with wishes, every command has a verdict, and
     /// after an end no lock opens.
@@ -383,7 +442,8 @@ proptest! {
         for (n, step) in (10_u128..).zip(steps) {
             match step {
                 Step::Do(kind) => {
-                    let command = command(n, verb(kind, n));
+                    let verb = if kind == 12 { divert(&stay, n) } else { verb(kind, n) };
+                    let command = command(n, verb);
                     if stay.apply(&command, when).is_ok() {
                         accepted.push(command.id);
                     }

@@ -1,0 +1,66 @@
+//! Another vendor's doors instead of those of a vendor that is down.
+//!
+//! Like a re-issue and a room move at once: new keys on new doors, each in place of one that waits; the old ones are kept until the new ones
+//! are proven, and then taken out, which goes on until the vendor is back and has said so. If the other vendor refuses, everything returns.
+
+use super::*;
+use crate::{
+    command::{NewKey, Successor},
+    credential::CredentialState,
+};
+
+impl Stay {
+    /// Whether the stay may go to these doors: nothing is proven at those that it leaves, and each key that is wanted has its successor.
+    pub(super) fn may_divert(&self, doors: &[DoorId], keys: &[Successor]) -> Result<(), Code> {
+        let wanted: std::collections::BTreeSet<KeyId> =
+            self.keys.iter().filter(|k| k.wish == Wish::Wanted).map(|k| k.id).collect();
+        let named: std::collections::BTreeSet<KeyId> = keys.iter().map(|successor| successor.old).collect();
+        if wanted != named || wanted.len() != keys.len() || wanted.is_empty() {
+            return Err(Code::KeyNotFound);
+        }
+        let proven = |(_, c): (&Key, &Credential)| c.state == CredentialState::Live && !doors.contains(&c.door);
+        if self.wanted().any(proven) { Err(Code::StayNotWaiting) } else { Ok(()) }
+    }
+
+    /// Wants other keys at other doors.
+    pub(super) fn divert(&mut self, command: CommandId, doors: &[DoorId], keys: &[Successor], ahead_s: u32) {
+        let from_doors = std::mem::replace(&mut self.doors, doors.to_vec());
+        for successor in keys {
+            // Also what the old one was to replace waits for the new key now.
+            let waits = |k: &&mut Key| k.id == successor.old || k.wish == Wish::Until(successor.old);
+            self.keys.iter_mut().filter(waits).for_each(|k| k.wish = Wish::Until(successor.key.id));
+        }
+        let pairs = keys.iter().map(|successor| (successor.old, successor.key.id)).collect();
+        let from_issue_ahead_s = std::mem::replace(&mut self.policy.issue_ahead_s, ahead_s);
+        self.diverting = Some(PendingDivert { command, from_doors, keys: pairs, from_issue_ahead_s });
+        let made: Vec<NewKey> = keys.iter().map(|successor| successor.key).collect();
+        self.add_keys(&made);
+    }
+
+    /// The other vendor's doors are proven: there is no return any more.
+    pub(super) fn arrive(&mut self) {
+        if self.diverting.is_some() && self.wanted().all(|(_, c)| c.state == CredentialState::Live) {
+            self.diverting = None;
+        }
+    }
+
+    /// One of the other doors can't be opened: back to the vendor's own, as if nobody had asked.
+    pub(super) fn undo_divert(&mut self, refused: DoorId, code: Code) {
+        let Some(undo) = self.diverting.take_if(|d| !d.from_doors.contains(&refused)) else { return };
+        self.doors = undo.from_doors;
+        self.policy.issue_ahead_s = undo.from_issue_ahead_s;
+        for key in &mut self.keys {
+            if undo.keys.iter().any(|(old, new)| key.id == *old && key.wish == Wish::Until(*new)) {
+                key.wish = Wish::Wanted;
+            } else if let Some((old, _)) = undo.keys.iter().find(|(_, new)| key.wish == Wish::Until(*new)) {
+                key.wish = Wish::Until(*old);
+            }
+        }
+        for key in self.keys.iter_mut().filter(|key| undo.keys.iter().any(|(_, new)| key.id == *new)) {
+            key.wish = Wish::Unwanted;
+        }
+        self.spread();
+        self.settle_one(undo.command, Verdict::Failed(code));
+        self.prune();
+    }
+}
