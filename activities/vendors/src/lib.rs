@@ -27,3 +27,4 @@ pub mod ttlock;
 mod unpublished;
 pub mod visionline;
 pub mod vostio;
+pub mod watch;

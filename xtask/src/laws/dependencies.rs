@@ -57,6 +57,7 @@ const LAWS: &[Law] = &[
         ours: &["lock-domain", "lock-wires"],
         others: Others::Not(&["sqlx", "temporalio-sdk"]),
     },
+    Law { name: "lock-contract", ours: &["lock-domain", "lock-vendors"], others: Others::Not(&["sqlx", "temporalio-sdk"]) },
     Law { name: "lock-store", ours: &["lock-domain", "lock-tlog"], others: Others::Not(&["reqwest", "axum"]) },
     Law { name: "lock-events", ours: &["lock-domain", "lock-store"], others: Others::Any },
     Law {
@@ -66,6 +67,7 @@ const LAWS: &[Law] = &[
             "lock-workflows",
             "lock-store",
             "lock-vendors",
+            "lock-contract",
             "lock-kms",
             "lock-events",
             "lock-tlog",

@@ -22,6 +22,7 @@ use crate::http::{Answer, ExchangeError, HttpClients, exchange};
 use crate::meter::{CallMeter, CallSample};
 use crate::port::CallContext;
 use crate::registry::Parts;
+use crate::watch;
 
 const TOKEN: Verb = Verb { name: "POST connect/token", http: Http::Post, version: "", mutating: false };
 /// Less than this before the deadline nothing is repeated: a call that is cut off leaves more open than one that was not made.
@@ -275,7 +276,10 @@ impl Session {
         };
         let started = Instant::now();
         let result = match exchange(request, operation.deadline).instrument(span.clone()).await {
-            Ok(answer) => read(&answer),
+            Ok(answer) => {
+                watch::json(verb.name, &answer.body);
+                read(&answer)
+            }
             Err(error) => Err(below(verb, error)),
         };
         let outcome = result.as_ref().map_or_else(|error| error.outcome().name(), |_| "ok");

@@ -18,6 +18,7 @@ use crate::lanes::{Lanes, Turn};
 use crate::meter::CallMeter;
 use crate::registry::Parts;
 use crate::salto::{self, Operation, below};
+use crate::watch;
 
 pub(crate) struct Session {
     config: SaltoPmsConfig,
@@ -72,7 +73,10 @@ impl Session {
         let mut dialogue = Dialogue::new(frame, self.config.assumed.nak_repeats_reply);
         let ended = self.talk(operation, &mut stream, &mut dialogue).await;
         match ended {
-            Ok(Next::Reply(fields)) => Ok(fields),
+            Ok(Next::Reply(fields)) => {
+                watch::frame(verb, &fields);
+                Ok(fields)
+            }
             Ok(Next::NotTaken) => Err(not_taken(verb)),
             Ok(_) => Err(bad_answer(verb, mutating)),
             // Refused, and not offered again since.

@@ -17,6 +17,7 @@ use crate::http::{ExchangeError, HttpClients, exchange};
 use crate::meter::CallMeter;
 use crate::registry::Parts;
 use crate::salto::{self, Operation, below};
+use crate::watch;
 
 const CONTENT_TYPE: &str = "application/vnd.saltosystems.ship.v1+xml";
 const KEY_HEADER: &str = "Salto-SHIP-Key";
@@ -135,7 +136,10 @@ impl Session {
 
     fn read(&self, verb: Verb, document: &[u8]) -> Result<Vec<Element>, VendorError> {
         match codec::decode(document) {
-            Ok(Message::Reply { name, params }) if name == verb.name => Ok(params),
+            Ok(Message::Reply { name, params }) if name == verb.name => {
+                watch::elements(verb.name, &params);
+                Ok(params)
+            }
             Ok(Message::Exception { name, code, .. }) if name == verb.name => {
                 Err(errors::error(verb.name, code, verb.mutating, self.config.assumed.vague_failure_is_unconfirmed))
             }

@@ -20,6 +20,7 @@ use crate::http::{ExchangeError, HttpClients, exchange};
 use crate::meter::{CallMeter, CallSample};
 use crate::port::CallContext;
 use crate::registry::Parts;
+use crate::watch;
 
 const TOKEN: &str = "oauth2/token";
 
@@ -138,7 +139,10 @@ impl Session {
         let started = Instant::now();
         let request = self.request(operation, verb, url, fields);
         let result = match exchange(request, operation.deadline).instrument(span.clone()).await {
-            Ok(answer) => self.read(verb, answer.status, &answer.body),
+            Ok(answer) => {
+                watch::json(verb.path, &answer.body);
+                self.read(verb, answer.status, &answer.body)
+            }
             Err(error) => Err(below(verb, error)),
         };
         let outcome = result.as_ref().map_or_else(|error| error.outcome().name(), |_| "ok");

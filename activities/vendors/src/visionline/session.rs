@@ -25,6 +25,7 @@ use crate::http::{Answer, ExchangeError, builder, exchange};
 use crate::meter::{CallMeter, CallSample};
 use crate::port::CallContext;
 use crate::registry::RegistryError;
+use crate::watch;
 
 /// Without `Retry-After`.
 const SLOW_DOWN: Duration = Duration::from_secs(30);
@@ -220,7 +221,10 @@ impl Visit<'_> {
         }
         let started = Instant::now();
         let result = match exchange(request, self.deadline).instrument(span.clone()).await {
-            Ok(answer) => self.read(verb, answer),
+            Ok(answer) => {
+                watch::json(verb.name, &answer.body);
+                self.read(verb, answer)
+            }
             Err(error) => Err(self.below(verb, error).into()),
         };
         let outcome = result.as_ref().map_or_else(|failed| failed.error.outcome().name(), |_| "ok");

@@ -137,6 +137,8 @@ async fn process(sim: TtlockSim, verb: String, post: bool, params: Result<Params
             Ending::Answer(Errcode(n).body())
         }
         Some(FaultKind::Garbage) => Ending::HalfAnswer(acting.act(0).await),
+        Some(FaultKind::Renamed) => Ending::Answer(renamed(acting.act(0).await)),
+        Some(FaultKind::WrongTypes) => Ending::Answer(retyped(acting.act(0).await)),
         Some(FaultKind::Duplicate) => {
             acting.act(0).await;
             Ending::Answer(acting.act(0).await)
@@ -147,6 +149,32 @@ async fn process(sim: TtlockSim, verb: String, post: bool, params: Result<Params
         acting.sim.world().stats.errcode(code);
     }
     ending
+}
+
+/// The same answer in an interface whose fields are called otherwise; only the vendor's numbers keep their names.
+fn renamed(answer: Value) -> Value {
+    match answer {
+        Value::Array(items) => items.into_iter().map(renamed).collect(),
+        Value::Object(fields) => {
+            let name = |name: String| if name.starts_with("err") { name } else { format!("{name}V4") };
+            fields.into_iter().map(|(key, value)| (name(key), renamed(value))).collect()
+        }
+        other => other,
+    }
+}
+
+/// The same answer with other types; only the vendor's numbers stay numbers.
+fn retyped(answer: Value) -> Value {
+    match answer {
+        Value::Array(items) => items.into_iter().map(retyped).collect(),
+        Value::Object(fields) => {
+            let value = |key: &str, value| if key.starts_with("err") { value } else { retyped(value) };
+            fields.into_iter().map(|(key, old)| (key.clone(), value(&key, old))).collect()
+        }
+        Value::Number(number) => Value::String(number.to_string()),
+        Value::String(text) => Value::from(text.len()),
+        other => other,
+    }
 }
 
 /// A request that is ready to be carried out, any number of times.

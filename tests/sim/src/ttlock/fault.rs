@@ -45,6 +45,10 @@ pub enum FaultKind {
     Html,
     /// Does it and answers with half a JSON document.
     Garbage,
+    /// Does it and answers with every field under another name: a new version of the interface.
+    Renamed,
+    /// Does it and answers with numbers as texts and texts as numbers.
+    WrongTypes,
 }
 
 impl FaultKind {
@@ -62,6 +66,8 @@ impl FaultKind {
             Self::Duplicate => "duplicate",
             Self::Html => "html",
             Self::Garbage => "garbage",
+            Self::Renamed => "renamed",
+            Self::WrongTypes => "wrong_types",
         }
     }
 }
