@@ -11,6 +11,7 @@ use crate::{
     ids::*,
     problem::Code,
     stay::*,
+    vault::Oddity,
     window::Window,
 };
 use jiff::Timestamp;
@@ -165,6 +166,39 @@ pub enum Event {
         /// Its present afterwards.
         now: Timestamp,
     },
+    /// A rotation of the tenant's keys has begun.
+    VaultRotationBegun {
+        /// Which.
+        rotation: RotationId,
+        /// Data keys are wrapped anew.
+        root_keys: bool,
+        /// Data keys are replaced, and what is stored is sealed anew.
+        data_keys: bool,
+        /// Who asked.
+        by: ApiKeyId,
+    },
+    /// A rotation of the tenant's keys is done.
+    VaultRotationFinished {
+        /// Which.
+        rotation: RotationId,
+        /// So many data keys were wrapped anew.
+        rewrapped: u32,
+        /// So many values were sealed anew.
+        resealed: u64,
+        /// So many don't open, and are as they were.
+        left_behind: u64,
+    },
+    /// Somebody opened a secret in a way that is out of pattern. Nothing was refused.
+    VaultAccessAlert {
+        /// Who: `process/NAME`, or an API key's id.
+        who: String,
+        /// What is odd.
+        oddity: Oddity,
+        /// What the secret was opened for.
+        purpose: String,
+        /// Where it stands, `table.column`.
+        place: String,
+    },
     /// A property does not reach its lock vendor: new keys and changes wait.
     BreakerOpened {
         /// The vendor's name.
@@ -251,6 +285,33 @@ pub enum Event {
         /// Who said so; `None` if the time was over.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<ApiKeyId>,
+    },
+    /// A lock vendor does something else than what was accepted of it: an incident is open.
+    ContractDrift {
+        /// The vendor's name.
+        vendor: String,
+        /// The incident.
+        incident: IncidentId,
+        /// How many facts differ.
+        differences: u32,
+        /// In which checks.
+        checks: Vec<String>,
+    },
+    /// It does again what was accepted of it: the incident is over.
+    ContractRestored {
+        /// The vendor's name.
+        vendor: String,
+        /// The incident.
+        incident: IncidentId,
+    },
+    /// What it does now was accepted: the incident is over.
+    ContractAccepted {
+        /// The vendor's name.
+        vendor: String,
+        /// The incident.
+        incident: IncidentId,
+        /// Who accepted it.
+        by: ApiKeyId,
     },
     /// A key has opened a door for the first time: the vendor's record of the door says so.
     CredentialUsed {
@@ -356,6 +417,9 @@ impl Event {
             Self::PinShared { .. } => "key.pin_shared.v1",
             Self::PinRevealed { .. } => "key.pin_revealed.v1",
             Self::ClockAdvanced { .. } => "property.clock_advanced.v1",
+            Self::VaultRotationBegun { .. } => "vault.rotation_begun.v1",
+            Self::VaultRotationFinished { .. } => "vault.rotation_finished.v1",
+            Self::VaultAccessAlert { .. } => "vault.access_alert.v1",
             Self::BreakerOpened { .. } => "vendor.breaker_opened.v1",
             Self::BreakerHalfOpen { .. } => "vendor.breaker_half_open.v1",
             Self::BreakerClosed { .. } => "vendor.breaker_closed.v1",
@@ -365,6 +429,9 @@ impl Event {
             Self::ServedAtDesk { .. } => "stay.served_at_desk.v1",
             Self::BreakerForced { .. } => "vendor.breaker_forced.v1",
             Self::BreakerReleased { .. } => "vendor.breaker_released.v1",
+            Self::ContractDrift { .. } => "vendor.contract_drift.v1",
+            Self::ContractRestored { .. } => "vendor.contract_restored.v1",
+            Self::ContractAccepted { .. } => "vendor.contract_accepted.v1",
             Self::CredentialUsed { .. } => "credential.used.v1",
             Self::EntryRefused { .. } => "door.entry_refused.v1",
             Self::GatewayChanged { .. } => "device.gateway_changed.v1",
@@ -445,6 +512,24 @@ impl Event {
             ),
             Self::PinRevealed { .. } => "The PIN was shown, once.".to_owned(),
             Self::ClockAdvanced { now } => format!("The property's test clock was moved to {now}."),
+            Self::VaultRotationBegun { root_keys, data_keys, .. } => format!(
+                "A rotation of keys has begun: {}.",
+                match (root_keys, data_keys) {
+                    (true, true) => "new data keys, under the root key of today",
+                    (true, false) => "data keys go under the root key of today",
+                    _ => "new data keys",
+                }
+            ),
+            Self::VaultRotationFinished { rewrapped, resealed, left_behind: 0, .. } => {
+                format!("The rotation of keys is done: {rewrapped} data keys wrapped anew, {resealed} values sealed anew.")
+            }
+            Self::VaultRotationFinished { rewrapped, resealed, left_behind, .. } => format!(
+                "The rotation of keys is done: {rewrapped} data keys wrapped anew, {resealed} values sealed anew. {left_behind} don't open \
+                 and are as they were: look at them."
+            ),
+            Self::VaultAccessAlert { who, oddity, purpose, place } => {
+                format!("Look at this: {who}, {}, opened {place} for {purpose}.", oddity.words())
+            }
             Self::BreakerOpened { vendor, since, code, .. } => notice(vendor, BreakerState::Open, *since, Some(*code)),
             Self::BreakerHalfOpen { vendor, since } => notice(vendor, BreakerState::HalfOpen, *since, None),
             Self::BreakerClosed { vendor, after_s, .. } => format!(
@@ -466,6 +551,13 @@ impl Event {
             Self::BreakerReleased { vendor, state, .. } => {
                 format!("The breaker of {vendor} decides by its probes again; it is {}.", state.name().replace('_', "-"))
             }
+            Self::ContractDrift { vendor, differences, checks, .. } => format!(
+                "{vendor} does not do what it did: {differences} facts differ ({}). The incident says which. Guests' keys are not touched; look \
+                 whether the adapter still fits, then accept it.",
+                checks.join(", ")
+            ),
+            Self::ContractRestored { vendor, .. } => format!("{vendor} does again what was accepted of it."),
+            Self::ContractAccepted { vendor, .. } => format!("What {vendor} does now is what is expected of it."),
             Self::CredentialUsed { door: d, at_lock, .. } => {
                 format!("The key opened {} for the first time, at {at_lock} by the lock's clock.", door(*d))
             }

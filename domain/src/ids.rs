@@ -104,6 +104,10 @@ ids! {
     WebhookEndpointId = "whe";
     /// One webhook that came in.
     DeliveryId = "whd";
+    /// A rotation of a tenant's keys.
+    RotationId = "rot";
+    /// A vendor that does something else than what was accepted of it.
+    IncidentId = "inc";
     /// One outage of a lock vendor at a property, from the opening of its breaker to its closing.
     OutageId = "out";
     /// Something that a person has to do at a device.

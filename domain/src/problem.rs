@@ -103,6 +103,9 @@ codes! {
     WebhookTooOld, "webhook_too_old", 400, "The webhook was signed too long ago, or in the future", "Sign each attempt anew, and set the sender's clock; five minutes are allowed both ways.";
     StayNotWaiting, "stay_not_waiting", 409, "The stay does not wait for its vendor", "Nothing: its keys are proven, or not due yet.";
     DeskIssue, "desk_issue", 503, "The desk lets this guest in", "Look at `GET …/desk`: it has those guests in the order of their arrival, and what to do for each. The keys go on by themselves once the vendor is back.";
+    IncidentOver, "incident_over", 409, "The incident is over", "Nothing: the vendor does again what was accepted of it.";
+    VaultLocked, "vault_locked", 503, "The customer's root key refuses to open his secrets", "Enable the root key in the key-management service, or give this service its rights back. Nothing is lost: what waits goes on by itself within seconds.";
+    RotationUnderWay, "rotation_under_way", 409, "A rotation of the tenant's keys is under way", "Wait until it is done; `GET /v1/vault/rotations/{rotation}` tells.";
     WebhookIdReused, "webhook_id_reused", 409, "Another webhook came under this id", "Give each message an id of its own; only repeats of the same bytes share one.";
 }
 

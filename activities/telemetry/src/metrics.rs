@@ -71,6 +71,17 @@ static PROBES: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
     counter("lock_probes_total", "Probes of vendors, by what they found.", &["vendor", "kind", "finding"])
 });
 
+static CONTRACT_RUNS: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
+    counter("lock_contract_runs_total", "Runs of the contract suite, by what came of them.", &["vendor", "verdict"])
+});
+
+static DEVICE_ALERTS: LazyLock<Option<IntCounterVec>> =
+    LazyLock::new(|| counter("lock_device_alerts_total", "Troubles of devices that began, by kind.", &["kind"]));
+
+static CLOCK_SYNCS: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
+    counter("lock_clock_syncs_total", "Times that a lock's clock was set, by outcome.", &["vendor", "outcome"])
+});
+
 static REQUESTS: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
     counter("lock_api_requests_total", "Requests answered, by route pattern.", &["route", "method", "status"])
 });
@@ -144,6 +155,21 @@ pub fn set_breakers(vendor: &str, state: &str, count: u64) {
 /// A breaker has opened.
 pub fn breaker_opened(vendor: &str) {
     add(&BREAKER_OPENS, &[vendor], 1);
+}
+
+/// A run of the contract suite is settled, for example `("ttlock", "same")`.
+pub fn contract_run(vendor: &str, verdict: &str) {
+    add(&CONTRACT_RUNS, &[vendor, verdict], 1);
+}
+
+/// A trouble of a device has begun, for example `clock_drift`.
+pub fn device_alert(kind: &str) {
+    add(&DEVICE_ALERTS, &[kind], 1);
+}
+
+/// A lock's clock was set, for example `("ttlock", "confirmed")`.
+pub fn clock_sync(vendor: &str, outcome: &str) {
+    add(&CLOCK_SYNCS, &[vendor, outcome], 1);
 }
 
 /// A breaker had opened for nothing.

@@ -2,6 +2,7 @@
 
 mod bench;
 mod check_laws;
+mod contract;
 mod demo;
 mod doctor;
 mod down;
@@ -41,6 +42,8 @@ enum Command {
     Bench(bench::Args),
     /// Record the histories that every later build must be able to replay (temporal/README.md)
     RecordHistories(record_histories::Args),
+    /// Try out whether a lock vendor keeps its contract: a simulator, or any address
+    Contract(contract::Args),
     /// Fuzz the parsers of vendors' wires (cargo-fuzz, nightly)
     Fuzz(fuzz::Args),
     /// Run everything that CI runs
@@ -63,6 +66,7 @@ impl Cli {
             Command::Demo(args) => demo::run(&project, &args),
             Command::ReplayDay(args) => replay_day::run(&project, &args),
             Command::RecordHistories(args) => record_histories::run(&project, &args),
+            Command::Contract(args) => contract::run(&project, &args),
             Command::Fuzz(args) => fuzz::run(&project, &args),
             Command::Test(args) => test::run(&project, &args),
             Command::CheckLaws => check_laws::run(&project),

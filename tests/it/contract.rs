@@ -1,0 +1,174 @@
+//! The nightly check of a vendor's contract from outside: a schedule, a drift, an incident, and its end.
+
+use crate::harness::{Hotel, shared, until};
+use jiff::Timestamp;
+use lock_domain::{
+    contract::{Check, CheckOutcome, Facts, Report},
+    ids::IncidentId,
+};
+use lock_sim::ttlock::{FaultKind, FaultOrder};
+use lock_store::ContractRun;
+use lock_worker::nightly::Nightly;
+use lock_workflows::ContractStart;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::time::Duration;
+use temporalio_client::{
+    Client,
+    schedules::{ScheduleOverlapPolicy, TriggerScheduleOptions},
+};
+use uuid::Uuid;
+
+impl Hotel {
+    /// An open incident that no check has to be run for.
+    pub async fn incident(&self) -> IncidentId {
+        let facts = |value: &str| Facts::from([("name".to_owned(), value.to_owned())]);
+        let check = Check {
+            name: "create".to_owned(),
+            outcome: CheckOutcome::Failed,
+            expected: facts("ours"),
+            seen: facts("another"),
+            took_ms: 1,
+        };
+        let report = Report { vendor: "ttlock".to_owned(), suite: 1, checks: vec![check] };
+        let (property, vendor) = (self.property, "ttlock".to_owned());
+        let run = ContractRun { run: Uuid::new_v4(), property, vendor, at: Timestamp::now(), report: Some(report) };
+        let mut tx = self.store.tenant(self.tenant).await.unwrap();
+        tx.settle_contract_run(&run).await.unwrap();
+        let incident = tx.incidents(None, 1, None).await.unwrap().remove(0).id;
+        tx.commit().await.unwrap();
+        incident
+    }
+}
+
+/// The night's check of one hotel, on order.
+struct Night<'a> {
+    hotel: &'a Hotel,
+    client: Client,
+    schedule: String,
+}
+
+impl<'a> Night<'a> {
+    async fn of(hotel: &'a Hotel) -> Self {
+        let body = json!({ "lock": hotel.lock("104").to_string() });
+        let body = Some(body.to_string().into_bytes());
+        let key = Uuid::new_v4().to_string();
+        hotel.pms.send(Method::PUT, "contract-check", Some(&key), body).await.expect(200);
+        let keys = shared().keys(&hotel.store);
+        let address = shared().stack.temporal_address();
+        let client = lock_worker::connect(address, "default", &keys, "tests").await.unwrap();
+        // What a worker does when it starts, twice: another one does so, too.
+        for _ in 0..2 {
+            Nightly::default().see_to(&client, &hotel.store).await.unwrap();
+        }
+        let start = ContractStart { tenant: hotel.tenant, property: hotel.property, vendor: "ttlock".to_owned() };
+        Self { hotel, client, schedule: start.schedule_id() }
+    }
+
+    async fn runs(&self) -> Vec<String> {
+        let mut db = crate::harness::invariants::owner().await;
+        let sql = "SELECT verdict FROM contract_runs WHERE tenant_id = $1 ORDER BY at";
+        sqlx::query_scalar(sql).bind(self.hotel.tenant.as_uuid()).fetch_all(&mut db).await.unwrap()
+    }
+
+    /// Triggers the schedule, and tells what came of it.
+    async fn falls(&self) -> String {
+        let before = self.runs().await.len();
+        let schedule = self.client.get_schedule_handle(self.schedule.clone());
+        schedule.trigger(ScheduleOverlapPolicy::BufferOne, TriggerScheduleOptions::default()).await.unwrap();
+        until("the night's check is settled", Duration::from_secs(90), || async {
+            let runs = self.runs().await;
+            runs.get(before).cloned().ok_or(runs)
+        })
+        .await
+    }
+
+    async fn incidents(&self) -> Vec<Value> {
+        let page = self.hotel.pms.get("/v1/incidents").await.expect(200).body;
+        page["incidents"].as_array().unwrap().clone()
+    }
+}
+
+#[tokio::test]
+async fn r_lock_02_a_vendor_that_changes_its_answers_opens_one_incident_until_it_is_back() {
+    let hotel = Hotel::open().await;
+    let night = Night::of(&hotel).await;
+    let told = night.client.get_schedule_handle(night.schedule.clone()).describe(Default::default()).await.unwrap();
+    assert!(told.action().start_workflow().is_some() || !told.future_action_times().is_empty(), "it runs every night");
+    assert_eq!(night.falls().await, "adopted");
+    assert_eq!(night.falls().await, "same");
+    assert!(night.incidents().await.is_empty());
+    assert!(hotel.codes().is_empty(), "nothing is left in the test lock");
+
+    hotel.sim.sim().add_fault(FaultOrder::always("keyboardPwd/change", FaultKind::WrongTypes));
+    hotel.sim.sim().add_fault(FaultOrder::always("keyboardPwd/add", FaultKind::Renamed));
+    assert_eq!(night.falls().await, "drift");
+    assert_eq!(night.falls().await, "drift");
+    let [incident] = &night.incidents().await[..] else { panic!("one incident") };
+    assert_eq!((&incident["state"], &incident["runs"]), (&json!("open"), &json!(2)), "{incident:#}");
+    let differences = incident["differences"].as_array().unwrap();
+    let named = |field: &str, kind: &str| differences.iter().any(|d| d["field"] == field && d["kind"] == kind);
+    assert!(named("keyboardPwd/add keyboardPwdId", "removed"), "{incident:#}");
+    assert!(named("keyboardPwd/add keyboardPwdIdV4", "added"), "{incident:#}");
+    assert!(differences.iter().any(|d| d["check"] == "create" && d["field"] == "outcome" && d["seen"] == "failed"));
+    let id = incident["id"].as_str().unwrap();
+    assert_eq!(&hotel.pms.get(&format!("/v1/incidents/{id}")).await.expect(200).body, incident);
+
+    hotel.sim.sim().clear_faults();
+    assert_eq!(night.falls().await, "restored");
+    let over = hotel.pms.get(&format!("/v1/incidents/{id}")).await.expect(200).body;
+    assert_eq!(over["state"], "restored", "{over:#}");
+    hotel.pms.post(&format!("/v1/incidents/{id}/accept"), json!({})).await.problem(409, "incident_over");
+    let events = hotel.pms.get("/v1/events").await.expect(200).body;
+    let kinds: Vec<&str> = events["events"].as_array().unwrap().iter().filter_map(|e| e["type"].as_str()).collect();
+    assert_eq!(kinds, ["vendor.contract_drift.v1", "vendor.contract_restored.v1"]);
+    assert!(hotel.codes().is_empty(), "nothing is left in the test lock: {:?}", hotel.codes());
+}
+
+#[tokio::test]
+async fn r_lock_02_what_a_person_accepts_is_expected_from_then_on() {
+    let hotel = Hotel::open().await;
+    let night = Night::of(&hotel).await;
+    assert_eq!(night.falls().await, "adopted");
+    // Texts for numbers: the adapter takes them, and nobody would have noticed.
+    hotel.sim.sim().add_fault(FaultOrder::always("keyboardPwd/delete", FaultKind::Renamed));
+    assert_eq!(night.falls().await, "drift");
+    let [incident] = &night.incidents().await[..] else { panic!("one incident") };
+    assert!(incident["differences"].as_array().unwrap().iter().all(|d| d["check"] == "answers"), "{incident:#}");
+    let path = format!("/v1/incidents/{}/accept", incident["id"].as_str().unwrap());
+    let accepted = hotel.pms.post_as(&path, "k1", json!({})).await.expect(200).body;
+    assert_eq!(accepted["state"], "accepted");
+    assert_eq!(
+        hotel.pms.post_as(&path, "k1", json!({})).await.expect(200).header("idempotency-replayed"),
+        Some("true")
+    );
+    assert_eq!(hotel.pms.post(&path, json!({})).await.expect(200).body, accepted, "twice is no more than once");
+    assert_eq!(night.falls().await, "same");
+    hotel.pms.get("/v1/incidents/inc_00000000000000000000000000000000").await.problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn r_lock_02_a_vendor_that_is_down_breaks_no_contract_and_a_live_property_is_never_tried() {
+    let hotel = Hotel::open().await;
+    let live = hotel.another_property(true).await;
+    let key = Uuid::new_v4().to_string();
+    let body = Some(br#"{"lock":"1"}"#.to_vec());
+    let path = format!("/v1/properties/{live}/contract-check");
+    let refused = hotel.pms.send(Method::PUT, &path, Some(&key), body).await.problem(422, "invalid_field");
+    assert_eq!(refused.body["field"], "lock");
+    let night = Night::of(&hotel).await;
+    hotel.sim.sim().add_fault(FaultOrder::always("*", FaultKind::Down));
+    let schedule = night.client.get_schedule_handle(night.schedule.clone());
+    schedule.trigger(ScheduleOverlapPolicy::BufferOne, TriggerScheduleOptions::default()).await.unwrap();
+    let asked = || hotel.sim.sim().stats().calls.values().sum::<u64>();
+    until("the vendor was asked", Duration::from_secs(60), || async {
+        if asked() > 0 { Ok(()) } else { Err(asked()) }
+    })
+    .await;
+    assert!(night.incidents().await.is_empty());
+    // Nobody wants it any more: the schedule goes, and a run that is waiting will find nothing to do.
+    let key = Uuid::new_v4().to_string();
+    hotel.pms.send(Method::PUT, "contract-check", Some(&key), Some(b"{}".to_vec())).await.expect(200);
+    Nightly::default().see_to(&night.client, &hotel.store).await.unwrap();
+    assert!(schedule.describe(Default::default()).await.is_err(), "the schedule is gone");
+}

@@ -1,0 +1,120 @@
+//! The schedules that try out every sandbox's lock vendor each night.
+//!
+//! What schedules there shall be is read from the record, so that any worker may see to it, at any time, and twice. It must not know what a
+//! check is. Without Temporal or the record it is tried again a while later; the schedules that stand go on by themselves.
+
+use futures::TryStreamExt as _;
+use lock_store::{Store, StoreError};
+use lock_workflows::{ContractCheck, ContractStart, QUEUE_STAYS, contract_check::SCHEDULES};
+use std::{collections::BTreeMap, time::Duration};
+use temporalio_client::{
+    Client,
+    schedules::{
+        CreateScheduleOptions, DeleteScheduleOptions, ListSchedulesOptions, ScheduleAction, ScheduleCalendarSpec,
+        ScheduleError, ScheduleOverlapPolicy, ScheduleSpec,
+    },
+    tonic,
+};
+use tokio::sync::watch;
+
+/// From look to look at what is wanted.
+const EVERY: Duration = Duration::from_secs(600);
+/// At three in the morning by the property's clock on the wall: guests sleep, and no cleaner is at the doors yet.
+const HOUR: &str = "3";
+/// Sandboxes of one zone spread over so long, so that a vendor who has many of them is not asked by all at once.
+const JITTER: Duration = Duration::from_secs(45 * 60);
+
+/// Why schedules can't be seen to.
+#[derive(Debug, thiserror::Error)]
+pub enum NightlyError {
+    /// The record did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Temporal did not.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+}
+
+/// What this process knows to stand: time zones by the schedules' ids.
+#[derive(Debug, Default)]
+pub struct Nightly {
+    standing: BTreeMap<String, String>,
+    looked: bool,
+}
+
+impl Nightly {
+    /// Makes the schedules that are missing, moves those whose property has another time zone, and ends those that nobody wants any more.
+    pub async fn see_to(&mut self, client: &Client, store: &Store) -> Result<(), NightlyError> {
+        let mut wanted = BTreeMap::new();
+        for tenant in store.tenants().await? {
+            let mut tx = store.tenant_relaxed(tenant.id).await?;
+            for target in tx.contract_targets().await? {
+                let start = ContractStart { tenant: tenant.id, property: target.property, vendor: target.vendor };
+                wanted.insert(start.schedule_id(), (start, target.zone));
+            }
+        }
+        for (id, (start, zone)) in &wanted {
+            if self.standing.get(id) != Some(zone) {
+                schedule(client, start, zone).await?;
+                self.standing.insert(id.clone(), zone.clone());
+            }
+        }
+        let mut gone: Vec<String> = self.standing.keys().filter(|id| !wanted.contains_key(*id)).cloned().collect();
+        if !self.looked {
+            // Those that were ended while no worker ran.
+            let mut all = client.list_schedules(ListSchedulesOptions::default());
+            while let Some(found) = all.try_next().await? {
+                let id = found.schedule_id();
+                if id.starts_with(SCHEDULES) && !wanted.contains_key(id) {
+                    gone.push(id.to_owned());
+                }
+            }
+            self.looked = true;
+        }
+        for id in gone {
+            match client.get_schedule_handle(id.clone()).delete(DeleteScheduleOptions::default()).await {
+                Err(ScheduleError::Rpc(status)) if status.code() == tonic::Code::NotFound => {}
+                done => done?,
+            }
+            self.standing.remove(&id);
+        }
+        Ok(())
+    }
+
+    /// Sees to the schedules until `stop` turns true.
+    pub(crate) async fn run(mut self, client: Client, store: Store, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            if let Err(error) = self.see_to(&client, &store).await {
+                tracing::warn!(%error, "the nightly checks can't be scheduled");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => {}
+                told = stop.changed() => if told.is_err() { break },
+            }
+        }
+    }
+}
+
+async fn schedule(client: &Client, start: &ContractStart, zone: &str) -> Result<(), ScheduleError> {
+    let id = start.schedule_id();
+    let night = ScheduleCalendarSpec::builder().hour(HOUR).build();
+    let spec = ScheduleSpec::builder().calendars(vec![night]).timezone_name(zone).jitter(JITTER).build();
+    let action = ScheduleAction::start_workflow(ContractCheck::run, start.clone(), QUEUE_STAYS, id.clone());
+    let options = CreateScheduleOptions::builder()
+        .action(action)
+        .spec(spec.clone())
+        .overlap_policy(ScheduleOverlapPolicy::Skip)
+        .note("Tries out whether the lock vendor keeps its contract.")
+        .build();
+    match client.create_schedule(id.clone(), options).await {
+        Ok(_) => Ok(()),
+        Err(ScheduleError::Rpc(status)) if status.code() == tonic::Code::AlreadyExists => {
+            let handle = client.get_schedule_handle(id);
+            let moved = move |update: &mut temporalio_client::schedules::ScheduleUpdate| {
+                update.set_spec(spec);
+            };
+            handle.update(moved, Default::default()).await
+        }
+        Err(error) => Err(error),
+    }
+}
