@@ -8,6 +8,7 @@ use lock_vendors::{
 };
 use secrecy::SecretString;
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// A property's settings for its vendor, as they are recorded.
 pub(crate) struct Settings<'a> {
@@ -16,6 +17,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) vendor: &'a str,
     pub(crate) config: &'a serde_json::Value,
     pub(crate) sealed: Option<&'a [u8]>,
+    /// Where it stands, if this is not the property's main vendor.
+    pub(crate) row: Option<Uuid>,
     pub(crate) version: i64,
 }
 
@@ -40,7 +43,10 @@ pub(crate) async fn open(
     let key = AdapterKey { tenant, property, vendor: vendor.to_owned() };
     let mut config = settings.config.clone();
     if let (Some(sealed), Some(fields)) = (settings.sealed, config.as_object_mut()) {
-        let place = Place { table: "properties", column: "vendor_sealed", row: property.as_uuid() };
+        let place = match settings.row {
+            None => Place { table: "properties", column: "vendor_sealed", row: property.as_uuid() },
+            Some(row) => Place { table: "property_vendors", column: "sealed", row },
+        };
         let opened = keys.open(tenant, &place, sealed).await?;
         let secrets: serde_json::Map<String, serde_json::Value> =
             serde_json::from_slice(&opened).map_err(|_| OpenError::Form)?;

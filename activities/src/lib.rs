@@ -5,13 +5,23 @@
 
 mod adapters;
 mod attempts;
+mod cards_out;
+mod contract;
+mod drain;
 mod effects;
 mod failure;
 pub mod health;
 pub mod inbound;
+mod key_effects;
+mod key_step;
+pub mod maintenance;
 mod outcome;
 mod record;
 pub mod vendor_step;
+mod whole_key;
 
+pub use contract::ContractChecks;
+pub use drain::Drains;
 pub use effects::Effects;
+pub use maintenance::Maintenance;
 pub use record::Records;

@@ -108,6 +108,12 @@ fn time_to_key(new: &StaySnapshot, one: &Settled, command: &Command) {
 async fn give_back(tx: &mut TenantTx<'_>, new: &StaySnapshot, command: &Command) -> Result<(), StoreError> {
     match &command.verb {
         Verb::Reissue { old, key } if !new.retired.contains(old) => tx.keep_key(*old, key.id).await,
+        Verb::Divert { keys, .. } => {
+            for successor in keys.iter().filter(|successor| !new.retired.contains(&successor.old)) {
+                tx.keep_key(successor.old, successor.key.id).await?;
+            }
+            tx.set_diverted(new.id.stay, None).await
+        }
         _ => Ok(()),
     }
 }

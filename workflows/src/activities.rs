@@ -15,6 +15,7 @@ use lock_domain::{
     stay::{Effect, EndCause, Known, Settled, StayPhase, StayRef, Urgency},
     window::Window,
 };
+use crate::contract_check::{ContractDone, ContractStart};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use temporalio_macros::activity_definitions;
@@ -112,6 +113,105 @@ impl RecordActivities {
     /// Writes row, audit leaves and outbox events in one transaction. Safe to run twice.
     #[activity(name = "record_stay")]
     pub fn record_stay(snapshot: StaySnapshot) -> Result<(), ActivityError> {
+        unimplemented!()
+    }
+}
+
+/// What a survey of a property's devices is asked for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SurveyAsk {
+    /// The customer.
+    pub tenant: TenantId,
+    /// The hotel.
+    pub property: PropertyId,
+    /// The workflow's present, real time.
+    pub now: Timestamp,
+    /// Somebody wants every lock looked at, whatever the hour.
+    pub asked: bool,
+}
+
+/// What a survey found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Survey {
+    /// Whose; it also tells the history's encryption whose key to use.
+    pub tenant: TenantId,
+    /// The property's lock vendor.
+    pub vendor: String,
+    /// Devices were looked at; else the vendor is left alone for now.
+    pub looked: bool,
+    /// Doors whose locks' clocks are to be looked at, those looked at longest ago first.
+    pub doors: Vec<DoorId>,
+    /// Until when, real time; none for as long as it takes.
+    pub until: Option<Timestamp>,
+    /// When the next night begins, real time.
+    pub night: Timestamp,
+}
+
+/// Doors whose locks' clocks are to be looked at, and set where that is needed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LockBatch {
+    /// The customer.
+    pub tenant: TenantId,
+    /// The hotel.
+    pub property: PropertyId,
+    /// In this order.
+    pub doors: Vec<DoorId>,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocksLooked {
+    /// Whose; it also tells the history's encryption whose key to use.
+    pub tenant: TenantId,
+    /// Clocks that were read, or told by records.
+    pub looked: u32,
+    /// Clocks that were set, and are right.
+    pub set: u32,
+    /// Clocks that are off all the same.
+    pub off: u32,
+}
+
+/// Looking after devices: ordinary activities, a survey on the workflows' queue, locks on the vendor's.
+pub struct DeviceActivities;
+pub use device_activities::{LookAtLocks, Survey as SurveyDefinition};
+
+#[activity_definitions]
+impl DeviceActivities {
+    /// Looks at batteries and at what can be reached, and says whose clocks are to be looked at.
+    #[activity(name = "survey")]
+    pub fn survey(ask: SurveyAsk) -> Result<Survey, ActivityError> {
+        unimplemented!()
+    }
+
+    /// Looks at locks' clocks, and sets those that are off.
+    #[activity(name = "look_at_locks")]
+    pub fn look_at_locks(batch: LockBatch) -> Result<LocksLooked, ActivityError> {
+        unimplemented!()
+    }
+}
+
+/// Trying out a lock vendor: ordinary activities on the workflows' own queue.
+pub struct ContractActivities;
+pub use contract_activities::CheckContract;
+
+#[activity_definitions]
+impl ContractActivities {
+    /// Runs the contract suite and settles what came of it. It ends with an error only when it should run again.
+    #[activity(name = "check_contract")]
+    pub fn check_contract(start: ContractStart) -> Result<ContractDone, ActivityError> {
+        unimplemented!()
+    }
+}
+
+/// What `Drain` asks of the record.
+pub struct DrainActivities;
+pub use drain_activities::LookAtOutage;
+
+#[activity_definitions]
+impl DrainActivities {
+    /// Looks who waits for the vendor of an outage, and writes down where they go. Safe to run twice.
+    #[activity(name = "look_at_outage")]
+    pub fn look_at_outage(start: crate::drain::DrainStart) -> Result<crate::drain::DrainSeen, ActivityError> {
         unimplemented!()
     }
 }

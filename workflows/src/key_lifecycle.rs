@@ -11,7 +11,6 @@
 #![allow(missing_docs, reason = "the macros add items without documentation beside each documented method")]
 
 use crate::{
-    QUEUE_STAYS,
     activities::{Batch, Performed, RecordActivities, StaySnapshot, VendorActivities},
     search, vendor_queue,
 };
@@ -397,7 +396,7 @@ impl KeyLifecycle {
             vendor: s.vendor.clone(),
             carried: Some(Box::new(Carried { stay: s.stay.clone(), published: s.published.clone() })),
         });
-        let options = ContinueAsNewOptions::builder().task_queue(QUEUE_STAYS.to_owned()).build();
+        let options = ContinueAsNewOptions::builder().task_queue(vendor_queue(&next.vendor)).build();
         ctx.continue_as_new(next, options)?;
         Ok(())
     }

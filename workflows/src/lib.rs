@@ -7,16 +7,22 @@
 //! It must not know how an effect is carried out: no SQL, no vendor, no HTTP.
 
 pub mod activities;
+pub mod contract_check;
+pub mod drain;
 pub mod key_lifecycle;
+pub mod maintenance;
 pub mod search;
 
-pub use activities::{Batch, Performed, StaySnapshot};
+pub use activities::{Batch, LockBatch, LocksLooked, Performed, StaySnapshot, Survey, SurveyAsk};
+pub use contract_check::{CONTRACT_TRIES, ContractCheck, ContractDone, ContractStart};
+pub use drain::{Drain, DrainSeen, DrainStart};
 pub use key_lifecycle::{CommandAnswer, KeyLifecycle, StayStart};
+pub use maintenance::{LookNow, Maintenance, MaintenanceStart, Upkeep, WakeLocks};
 
-/// The queue of the workflows themselves and of their short database writes.
+/// The queue of workflows that belong to no vendor.
 pub const QUEUE_STAYS: &str = "stays";
 
-/// The queue of a vendor's activities; its server-side rate limit is the vendor's.
+/// The queue of a vendor: its properties' stays, and the activities at that vendor. Its server-side rate limit is the vendor's.
 pub fn vendor_queue(vendor: &str) -> String {
     format!("vendor-{vendor}")
 }

@@ -33,6 +33,11 @@ pub fn initial(
     SearchAttributes::new(fixed.into_iter().chain(changed(room, phase, false)))
 }
 
+/// The attributes of what belongs to a property and to no stay.
+pub fn of_property(tenant: TenantId, property: PropertyId) -> SearchAttributes {
+    SearchAttributes::new([TENANT.value_set(tenant.to_string()), PROPERTY.value_set(property.to_string())])
+}
+
 /// The attributes that change when a stay does.
 pub fn changed(room: RoomId, phase: StayPhase, attention: bool) -> [SearchAttributeUpdate; 3] {
     [ROOM.value_set(room.to_string()), KEY_STATE.value_set(phase.name().to_owned()), ATTENTION.value_set(attention)]

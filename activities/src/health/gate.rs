@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use lock_domain::{
-    health::{Evidence, Finding, ProbeKind},
+    health::{BreakerState, Evidence, Finding, ProbeKind},
     ids::{CredentialId, PropertyId, TenantId},
 };
 use lock_store::{Store, StoreError};
@@ -122,7 +122,8 @@ impl Gate {
             }
         }
         tx.commit().await?;
-        let held = rows.into_iter().filter(|row| row.breaker.holds());
+        let now = Timestamp::now();
+        let held = rows.into_iter().filter(|row| row.counted(now) != BreakerState::Closed);
         let circuits = Circuits(held.map(|row| (row.vendor, row.breaker.next_probe_at)).collect());
         let mut known = self.known();
         let known = known.entry(key).or_default();

@@ -87,6 +87,7 @@ impl Prober {
             let now = Timestamp::now();
             let mut tx = parts.store.tenant_relaxed(tenant).await?;
             tx.enter_breakers(now, now).await?;
+            tx.end_forced_breakers(now).await?;
             let until = now.saturating_add(LEASE).unwrap_or(now);
             let claimed = if free > 0 { tx.claim_probes(now, until, free).await? } else { Vec::new() };
             for row in tx.breakers(None).await? {
@@ -118,6 +119,7 @@ impl Prober {
             vendor: &row.vendor,
             config: &claimed.vendor_config,
             sealed: claimed.vendor_sealed.as_deref(),
+            row: claimed.vendor_row,
             version: claimed.config_version,
         };
         let vendor = match adapters::open(&parts.keys, &parts.vendors, &settings).await {

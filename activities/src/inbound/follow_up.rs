@@ -1,14 +1,18 @@
 //! What one delivery gives reason for: the vendor is asked, and its answer counts, not the webhook.
 
 use super::{Inbound, Trouble, doors};
-use crate::adapters::{self, Settings};
+use crate::{
+    adapters::{self, Settings},
+    maintenance::{Facts, Whose, carry_out, note_gateway, note_link, reference, told},
+};
 use jiff::{SignedDuration, Timestamp};
 use lock_domain::{
+    device::{AlertKind, ClockLimits, Hint, hint, judge_battery},
     event::Event,
     ids::{DoorId, TenantId},
     webhook::Meaning,
 };
-use lock_store::{DeliveryRow, DeviceKind, DeviceSeen, Property};
+use lock_store::{DeliveryRow, DeviceKind, DeviceSeen, Property, StoreError, TenantTx};
 use lock_vendors::{
     port::{CallContext, LockVendor, VendorLockRef},
     records::DoorRecord,
@@ -23,6 +27,8 @@ const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 const FIRST_LOOK: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// What goes into one transaction.
 const AT_ONCE: usize = 200;
+/// What records say of a clock is not worth another look for so long.
+const LOOKED_LATELY: SignedDuration = SignedDuration::from_hours(1);
 
 impl Inbound {
     pub(super) async fn follow_up(&self, tenant: TenantId, delivery: &DeliveryRow) -> Result<(), Trouble> {
@@ -51,6 +57,7 @@ impl Inbound {
             vendor: &property.vendor,
             config: &property.vendor_config,
             sealed: property.vendor_sealed.as_deref(),
+            row: None,
             version: property.config_version,
         };
         Ok(adapters::open(&self.keys, &self.vendors, &settings).await?)
@@ -79,7 +86,14 @@ impl Inbound {
         let mut records = vendor.records(call, &VendorLockRef::new(lock), since).await?;
         records.sort_by(|a, b| (a.at_lock, &a.id).cmp(&(b.at_lock, &b.id)));
         for some in records.chunks(AT_ONCE) {
-            self.store_records(tenant, property, door, some, present).await?;
+            self.store_records(tenant, property, door, lock, some, present).await?;
+        }
+        let mut tx = self.store.tenant(tenant).await?;
+        let device = tx.device_of_door(property.id, door).await?;
+        tx.commit().await?;
+        // Also when nothing is new: an earlier try may have stored it and died before it woke anybody.
+        if device.is_some_and(|device| device.suspected_at.is_some()) {
+            self.waker.wake(tenant, property.id, vec![door]).await?;
         }
         Ok(())
     }
@@ -90,6 +104,7 @@ impl Inbound {
         tenant: TenantId,
         property: &Property,
         door: DoorId,
+        lock: &str,
         records: &[DoorRecord],
         present: Timestamp,
     ) -> Result<(), Trouble> {
@@ -112,30 +127,27 @@ impl Inbound {
                 first.push((matched, at_lock));
             }
         }
-        let battery = match news.battery(&fresh) {
-            Some((lock, percent)) => {
-                let seen = DeviceSeen {
-                    property: property.id,
-                    vendor: &property.vendor,
-                    kind: DeviceKind::Lock,
-                    id: &lock,
-                    online: None,
-                    battery_percent: Some(percent),
-                    name: None,
-                    has_gateway: None,
-                    at: Timestamp::now(),
-                    present,
-                };
-                let (_, before) = tx.note_device(seen).await?;
-                doors::became_low(before, percent).then_some(Event::BatteryLow { door, percent })
-            }
-            None => None,
-        };
+        let mut health = Vec::new();
+        if !fresh.is_empty() {
+            let seen = DeviceSeen {
+                property: property.id,
+                vendor: &property.vendor,
+                kind: DeviceKind::Lock,
+                id: lock,
+                online: news.online(&fresh),
+                battery_percent: news.battery(&fresh),
+                name: None,
+                has_gateway: None,
+                at: Timestamp::now(),
+                present,
+            };
+            health = note_lock(&mut tx, property, door, seen).await?;
+        }
         // The log comes last: whoever appends makes the tenant's other writers wait.
         for (stay, events) in news.events(&fresh, &first) {
             tx.append(present, property.id, stay, &events).await?;
         }
-        tx.append(present, property.id, None, &Vec::from_iter(battery)).await?;
+        tx.append(present, property.id, None, &health).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -148,19 +160,8 @@ impl Inbound {
         let mut tx = self.store.tenant(tenant).await?;
         let mut events = Vec::new();
         for gateway in &gateways {
-            let seen = DeviceSeen {
-                property: property.id,
-                vendor: &property.vendor,
-                kind: DeviceKind::Gateway,
-                id: &gateway.id,
-                online: Some(gateway.online),
-                battery_percent: None,
-                name: Some(&gateway.name),
-                has_gateway: None,
-                at: Timestamp::now(),
-                present,
-            };
-            let (before, _) = tx.note_device(seen).await?;
+            let (before, health) = note_gateway(&mut tx, property, gateway, present).await?;
+            events.extend(health);
             // The first sight of one that is well is no news.
             if before.unwrap_or(true) != gateway.online {
                 events.push(Event::GatewayChanged { gateway: gateway.id.clone(), online: gateway.online });
@@ -170,4 +171,40 @@ impl Inbound {
         tx.commit().await?;
         Ok(())
     }
+}
+
+/// Notes what records say of a lock: its battery, its link, its clock. Returns what is to be told.
+async fn note_lock(
+    tx: &mut TenantTx<'_>,
+    property: &Property,
+    door: DoorId,
+    seen: DeviceSeen<'_>,
+) -> Result<Vec<Event>, StoreError> {
+    let (_, before) = tx.note_device(seen).await?;
+    let mut events = note_link(tx, &seen, AlertKind::Offline, Some(door)).await?;
+    let Some(device) = tx.device(reference(&seen)).await? else { return Ok(events) };
+    if let Some(percent) = seen.battery_percent {
+        if doors::became_low(before, percent) {
+            events.push(Event::BatteryLow { door, percent });
+        }
+        let acts = judge_battery(percent, told(&device, AlertKind::BatteryLow));
+        let whose = Whose { device: reference(&seen), door: Some(door), present: seen.present };
+        let facts = Facts { percent: Some(percent), ..Facts::default() };
+        events.extend(carry_out(tx, whose, &acts, facts).await?);
+    }
+    let limits = ClockLimits::for_padding(property.policy.pad_before());
+    let alerted = told(&device, AlertKind::ClockDrift);
+    let lately = device.looked_at.is_some_and(|at| seen.at.duration_since(at) < LOOKED_LATELY);
+    // What was there before the clock was set says nothing any more. Arrivals are told by the property's clock.
+    let since = device.drift_at.map(|at| property.clock.now(at));
+    let suspect = match hint(&tx.uploads(door, since).await?, &limits) {
+        Hint::Proven(drift) if drift.unsigned_abs() >= limits.sync => !alerted || !lately,
+        Hint::Proven(drift) => alerted && drift.unsigned_abs() < limits.clear,
+        Hint::Look => !lately,
+        Hint::Nothing => false,
+    };
+    if suspect {
+        tx.suspect_clock(reference(&seen), seen.at).await?;
+    }
+    Ok(events)
 }

@@ -3,6 +3,7 @@
 
 use crate::{
     StoreError, TenantTx,
+    outages::forced,
     row::RowExt,
     time::{Ts, to_stored},
 };
@@ -10,12 +11,14 @@ use jiff::{SignedDuration, Timestamp};
 use lock_domain::{
     clock::ClockOffset,
     event::Event,
-    health::{Breaker, BreakerState, Evidence, Finding, Moved, Step},
+    health::{Breaker, BreakerState, Evidence, Finding, Forced, Moved, Step},
     ids::PropertyId,
     problem::Code,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, postgres::PgRow, types::Json};
+use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// So many rounds of probes are kept.
 const KEPT_ROUNDS: i64 = 100;
@@ -26,6 +29,12 @@ const KEPT_ROUNDS: i64 = 100;
 pub struct HealthSettings {
     /// The vendor's id of a lock that no guest uses: trials put a code into it and take it out. Without one, trials only read.
     pub canary_lock: Option<String>,
+    /// The same at vendors that the property has beside its main one, by their names.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub canary_locks: BTreeMap<String, String>,
+    /// Effects of calls for guests are no evidence: only probes decide.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ignore_calls: bool,
 }
 
 /// What a round saw of devices.
@@ -63,8 +72,17 @@ pub struct BreakerRow {
     pub opens: u64,
     /// How often it has opened for nothing.
     pub false_positives: u64,
+    /// An operator's word over it.
+    pub forced: Option<Forced>,
     /// Counts changes.
     pub version: i64,
+}
+
+impl BreakerRow {
+    /// How it counts at `now`.
+    pub fn counted(&self, now: Timestamp) -> BreakerState {
+        self.breaker.state.counted(self.forced, now)
+    }
 }
 
 /// A breaker whose round was claimed, and what its probes need.
@@ -78,6 +96,8 @@ pub struct ClaimedBreaker {
     pub vendor_config: serde_json::Value,
     /// The hotel's secrets for the vendor, sealed.
     pub vendor_sealed: Option<Vec<u8>>,
+    /// Where they stand, if it is not the hotel's main vendor: the row's id.
+    pub vendor_row: Option<Uuid>,
     /// Counts changes of the settings.
     pub config_version: i64,
     /// The hotel's choices about probes.
@@ -98,17 +118,20 @@ pub struct ProbeResult {
 macro_rules! columns {
     () => {
         "b.property_id, b.vendor, b.state, b.since, b.opened_at, b.code, b.bad, b.good, b.pause_ms, b.next_probe_at, b.unproven, b.evidence,
-         b.devices, b.calls_well, b.calls_bad, b.round, b.opens, b.false_positives, b.version"
+         b.devices, b.calls_well, b.calls_bad, b.round, b.opens, b.false_positives, b.version,
+         b.forced_state, b.forced_reason, b.forced_until"
     };
 }
 
 impl TenantTx<'_> {
-    /// Enters a closed breaker, due at `first`, for each of the tenant's properties that has doors and none yet.
+    /// Enters a closed breaker, due at `first`, for each vendor of the tenant's properties that has doors there and none yet.
     pub async fn enter_breakers(&mut self, now: Timestamp, first: Timestamp) -> Result<(), StoreError> {
         self.query(
             "INSERT INTO breakers (tenant_id, property_id, vendor, state, since, bad, good, pause_ms, next_probe_at)
-             SELECT $1, p.property_id, p.vendor, 'closed', $2, 0, 0, 0, $3 FROM properties p
-             WHERE p.tenant_id = $1 AND EXISTS (SELECT FROM doors d WHERE d.tenant_id = $1 AND d.property_id = p.property_id)
+             SELECT $1, p.property_id, p.vendor, 'closed', $2, 0, 0, 0, $3
+             FROM (SELECT property_id, vendor FROM properties WHERE tenant_id = $1
+                   UNION SELECT property_id, vendor FROM property_vendors WHERE tenant_id = $1) p
+             WHERE EXISTS (SELECT FROM doors d WHERE d.tenant_id = $1 AND d.property_id = p.property_id AND d.vendor = p.vendor)
                AND NOT EXISTS (SELECT FROM breakers b WHERE b.tenant_id = $1 AND b.property_id = p.property_id AND b.vendor = p.vendor)
              ON CONFLICT DO NOTHING",
         )
@@ -137,10 +160,15 @@ impl TenantTx<'_> {
                      WHERE b.tenant_id = $1 AND b.property_id = due.property_id AND b.vendor = due.vendor RETURNING b.*
                  ) SELECT ",
                 columns!(),
-                ", p.clock_offset_ms, p.vendor_config, p.vendor_sealed, p.config_version, p.health,
+                ", p.clock_offset_ms, p.health, v.row_id AS vendor_row,
+                   CASE WHEN v.row_id IS NULL THEN p.vendor_config ELSE v.config END AS vendor_config,
+                   CASE WHEN v.row_id IS NULL THEN p.vendor_sealed ELSE v.sealed END AS vendor_sealed,
+                   CASE WHEN v.row_id IS NULL THEN p.config_version ELSE v.config_version END AS config_version,
                    (SELECT min(d.vendor_lock_id) FROM doors d
                     WHERE d.tenant_id = $1 AND d.property_id = b.property_id AND d.vendor = b.vendor) AS some_lock
-                 FROM b JOIN properties p ON p.tenant_id = $1 AND p.property_id = b.property_id AND p.vendor = b.vendor"
+                 FROM b JOIN properties p ON p.tenant_id = $1 AND p.property_id = b.property_id
+                 LEFT JOIN property_vendors v ON v.tenant_id = $1 AND v.property_id = b.property_id AND v.vendor = b.vendor AND p.vendor <> b.vendor
+                 WHERE p.vendor = b.vendor OR v.row_id IS NOT NULL"
             ))
             .bind(Ts(now))
             .bind(Ts(until))
@@ -195,8 +223,9 @@ impl TenantTx<'_> {
         }
         let round = i64::try_from(row.round).unwrap_or(i64::MAX).saturating_add(1);
         self.keep_probes(row, round, probes, now).await?;
-        let event = step.moved.map(|moved| event(row, next, moved));
-        self.append(claimed.clock.now(now), row.property, None, event.as_slice()).await?;
+        if let Some(moved) = step.moved {
+            self.follow_breaker(row.property, &row.vendor, claimed.clock, now, vec![event(row, next, moved)]).await?;
+        }
         Ok(true)
     }
 
@@ -315,18 +344,25 @@ fn event(row: &BreakerRow, next: &Breaker, moved: Moved) -> Event {
 }
 
 fn claimed(row: &PgRow) -> Result<ClaimedBreaker, StoreError> {
+    let breaker = breaker(row)?;
+    let mut health: HealthSettings = row.json_opt("health")?.unwrap_or_default();
+    let vendor_row = row.uuid_opt("vendor_row")?;
+    if vendor_row.is_some() {
+        health.canary_lock = health.canary_locks.get(&breaker.vendor).cloned();
+    }
     Ok(ClaimedBreaker {
-        row: breaker(row)?,
+        row: breaker,
+        vendor_row,
         clock: ClockOffset::from_millis(row.int("clock_offset_ms")?),
         vendor_config: row.json("vendor_config")?,
         vendor_sealed: row.try_get("vendor_sealed")?,
         config_version: row.int("config_version")?,
-        health: row.json_opt("health")?.unwrap_or_default(),
+        health,
         some_lock: row.text_opt("some_lock")?,
     })
 }
 
-fn breaker(row: &PgRow) -> Result<BreakerRow, StoreError> {
+pub(crate) fn breaker(row: &PgRow) -> Result<BreakerRow, StoreError> {
     let small = |column: &'static str| -> Result<u32, StoreError> {
         u32::try_from(row.try_get::<i32, _>(column)?).map_err(|_| StoreError::Corrupt(column))
     };
@@ -353,6 +389,7 @@ fn breaker(row: &PgRow) -> Result<BreakerRow, StoreError> {
         round: great("round")?,
         opens: great("opens")?,
         false_positives: great("false_positives")?,
+        forced: forced(row)?,
         version: row.int("version")?,
     })
 }

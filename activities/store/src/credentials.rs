@@ -8,15 +8,17 @@ use crate::{
 use jiff::Timestamp;
 use lock_domain::{
     clock::ClockOffset,
-    credential::CredentialState,
+    credential::{CredentialState, KeyKind},
     ids::{AttemptId, CredentialId, DoorId, KeyId, PropertyId, StayId},
     pin::PinSource,
     problem::Code,
     stay::Action,
+    vendor::VendorTraits,
     window::Window,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, postgres::PgRow};
+use uuid::Uuid;
 
 /// An attempt at an effect, as it was recorded before it was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +52,8 @@ pub struct EffectTarget {
     pub vendor_config: serde_json::Value,
     /// The hotel's secrets for the vendor, sealed.
     pub vendor_sealed: Option<Vec<u8>>,
+    /// Where they stand, if it is not the hotel's main vendor: the row's id.
+    pub vendor_row: Option<Uuid>,
     /// Counts changes of the settings.
     pub config_version: i64,
     /// The key's PIN, sealed; `None` if the vendor makes it up and has not, or if it opens nothing any more.
@@ -60,7 +64,11 @@ pub struct EffectTarget {
     pub pin_credential: Option<CredentialId>,
     /// The key opens once.
     pub one_time: bool,
-    /// The name under which the vendor stores the credential.
+    /// What the key is.
+    pub kind: KeyKind,
+    /// Where a card is written: the encoder's name at the vendor.
+    pub encoder: Option<String>,
+    /// The name under which the vendor stores the credential; where a whole key stands there, the key's.
     pub token: String,
     /// What is recorded of it.
     pub state: CredentialState,
@@ -128,17 +136,22 @@ impl TenantTx<'_> {
         let row = self
             .query(
                 "WITH base AS (
-                     SELECT p.property_id, p.zone, p.clock_offset_ms, p.vendor_config, p.vendor_sealed, p.config_version,
+                     SELECT p.property_id, p.zone, p.clock_offset_ms, v.row_id AS vendor_row,
+                            CASE WHEN v.row_id IS NULL THEN p.vendor_config ELSE v.config END AS vendor_config,
+                            CASE WHEN v.row_id IS NULL THEN p.vendor_sealed ELSE v.sealed END AS vendor_sealed,
+                            CASE WHEN v.row_id IS NULL THEN p.config_version ELSE v.config_version END AS config_version,
                             d.name AS door_name, d.vendor, d.vendor_lock_id, k.pin_sealed, k.pin_source, k.pin_credential_id, k.one_time,
-                            s.phase NOT IN ('ending', 'ended') AND NOT s.suspended AS stay_open
+                            k.kind, k.encoder, s.phase NOT IN ('ending', 'ended') AND NOT s.suspended AS stay_open
                      FROM keys k
                      JOIN stays s ON s.tenant_id = $1 AND s.stay_id = k.stay_id
                      JOIN properties p ON p.tenant_id = $1 AND p.property_id = s.property_id
                      JOIN doors d ON d.tenant_id = $1 AND d.property_id = s.property_id AND d.door_id = $4
+                     LEFT JOIN property_vendors v ON v.tenant_id = $1 AND v.property_id = s.property_id AND v.vendor = d.vendor
+                                                  AND d.vendor <> p.vendor
                      WHERE k.tenant_id = $1 AND k.key_id = $3 AND k.stay_id = $5
                  ), held AS (
                      INSERT INTO credentials AS c (tenant_id, credential_id, key_id, door_id, stay_id, state, token, updated_at, round)
-                     SELECT $1, $2, $3, $4, $5, 'planned', $6, $7, $8 FROM base
+                     SELECT $1, $2, $3, $4, $5, 'planned', CASE WHEN vendor = ANY ($9) THEN $10 ELSE $6 END, $7, $8 FROM base
                      ON CONFLICT (tenant_id, credential_id) DO UPDATE SET round = GREATEST(c.round, EXCLUDED.round)
                      RETURNING state, vendor_ref, token, requested_from, requested_until, effective_from, effective_until, open_intent,
                            unresolved_since, round
@@ -151,6 +164,8 @@ impl TenantTx<'_> {
             .bind(credential.vendor_token())
             .bind(Ts(now))
             .bind(round)
+            .bind(VendorTraits::of_whole_keys().map(str::to_owned).collect::<Vec<_>>())
+            .bind(key.vendor_token())
             .fetch_optional(&mut *self.tx)
             .await?
             .ok_or(StoreError::NotFound("key or door of the stay"))?;
@@ -163,11 +178,14 @@ impl TenantTx<'_> {
             vendor_lock_id: row.text("vendor_lock_id")?,
             vendor_config: row.json("vendor_config")?,
             vendor_sealed: row.try_get("vendor_sealed")?,
+            vendor_row: row.uuid_opt("vendor_row")?,
             config_version: row.int("config_version")?,
             pin_sealed: row.try_get("pin_sealed")?,
             pin_source: row.name("pin_source")?,
             pin_credential: row.uuid_opt("pin_credential_id")?.map(CredentialId::from_uuid),
             one_time: row.flag("one_time")?,
+            kind: row.name("kind")?,
+            encoder: row.text_opt("encoder")?,
             token: row.text("token")?,
             state: row.name("state")?,
             vendor_ref: row.text_opt("vendor_ref")?,

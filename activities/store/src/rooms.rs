@@ -159,15 +159,36 @@ impl TenantTx<'_> {
         row.as_ref().map(room).transpose()
     }
 
-    /// The doors that a key for a room opens: the room's own first, then every common one.
+    /// The doors that a key for a room opens: the room's own first, then every common one. Not those of vendors on standby.
     pub async fn doors_for_room(&mut self, property: PropertyId, room: RoomId) -> Result<Vec<Door>, StoreError> {
         let rows = self
             .query(select!(
                 "AND property_id = $2 AND (room_id = $3 OR room_id IS NULL)
+                   AND NOT EXISTS (SELECT FROM property_vendors v WHERE v.tenant_id = $1 AND v.property_id = $2 AND v.vendor = doors.vendor
+                                   AND v.standby_rank IS NOT NULL)
                  ORDER BY room_id NULLS LAST, door_id"
             ))
             .bind(property.as_uuid())
             .bind(room.as_uuid())
+            .fetch_all(&mut *self.tx)
+            .await?;
+        rows.iter().map(door).collect()
+    }
+
+    /// The same at one vendor, also if it is on standby.
+    pub async fn doors_for_room_at(
+        &mut self,
+        property: PropertyId,
+        room: RoomId,
+        vendor: &str,
+    ) -> Result<Vec<Door>, StoreError> {
+        let rows = self
+            .query(select!(
+                "AND property_id = $2 AND (room_id = $3 OR room_id IS NULL) AND vendor = $4 ORDER BY room_id NULLS LAST, door_id"
+            ))
+            .bind(property.as_uuid())
+            .bind(room.as_uuid())
+            .bind(vendor)
             .fetch_all(&mut *self.tx)
             .await?;
         rows.iter().map(door).collect()

@@ -61,7 +61,7 @@ impl TenantTx<'_> {
                    AND ($4::timestamptz IS NULL OR window_from >= $4)
                    AND ($5::timestamptz IS NULL OR window_from < $5)
                    AND ($6::uuid IS NULL OR room_id = $6)
-                   AND (NOT $7 OR needs_attention OR held)
+                   AND (NOT $7 OR needs_attention OR held OR at_desk)
                    AND ($8::uuid IS NULL OR stay_id > $8)
                    AND ($10::text IS NULL OR reservation = $10)
                    AND ($11::text IS NULL OR kind = $11)

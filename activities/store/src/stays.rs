@@ -86,7 +86,7 @@ pub struct StayRow {
     pub cause: Option<EndCause>,
     /// Taken away by staff.
     pub suspended: bool,
-    /// A person should look; also at a command of the stay's that is held.
+    /// A person should look; also at a command of the stay's that is held, and at a guest whom the desk lets in.
     pub needs_attention: bool,
     /// Why; [`Code::Internal`] if a newer version of the code wrote one that this one does not know.
     pub attention_code: Option<Code>,
@@ -105,11 +105,13 @@ macro_rules! select_stay {
     ($rest:literal) => {
         concat!(
             "SELECT stay_id, property_id, reservation, window_from, window_until, room_id, phase, cause, suspended,
-                    (needs_attention OR held) AS needs_attention,
-                    COALESCE(attention_code, CASE WHEN held THEN 'held_for_approval' END) AS attention_code,
+                    (needs_attention OR held OR at_desk) AS needs_attention,
+                    COALESCE(CASE WHEN at_desk THEN 'desk_issue' END, attention_code, CASE WHEN held THEN 'held_for_approval' END) AS attention_code,
                     next_deadline, reinstates, kind, purpose, created_at, updated_at
              FROM stays CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM commands c WHERE c.tenant_id = stays.tenant_id
-                                            AND c.stay_id = stays.stay_id AND c.status = 'held') AS held) h
+                                            AND c.stay_id = stays.stay_id AND c.status = 'held') AS held,
+                    phase = 'issuing' AND EXISTS (SELECT FROM drain_steps t WHERE t.tenant_id = stays.tenant_id
+                                                  AND t.stay_id = stays.stay_id AND t.state = 'at_desk') AS at_desk) h
              WHERE tenant_id = $1 ",
             $rest
         )

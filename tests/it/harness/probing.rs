@@ -42,7 +42,7 @@ impl Hotel {
 
     /// The lock of this room is nobody's: trials use it.
     pub async fn canary(&self, room: &str) {
-        let health = HealthSettings { canary_lock: Some(self.lock(room).to_string()) };
+        let health = HealthSettings { canary_lock: Some(self.lock(room).to_string()), ..HealthSettings::default() };
         let mut tx = self.store.tenant(self.tenant).await.unwrap();
         tx.set_health(self.property, &health).await.unwrap();
         tx.commit().await.unwrap();

@@ -90,7 +90,7 @@ async fn r_lock_01_a_breaker_opens_with_its_event_and_the_state_stays() {
     assert_eq!((row.evidence.len(), row.devices.locks), (2, 4));
     let events = tx.events_after(None, 10, None).await.unwrap();
     let kinds: Vec<&str> = events.iter().map(|event| &event.kind[..]).collect();
-    assert_eq!(kinds, ["vendor.breaker_opened.v1", "vendor.breaker_half_open.v1"]);
+    assert_eq!(kinds, ["vendor.breaker_opened.v1", "vendor.outage.v1", "vendor.breaker_half_open.v1"]);
     let Some(Event::BreakerOpened { code, since, .. }) = events[0].event() else { panic!("{events:?}") };
     assert_eq!((code, Some(since)), (Code::VendorUnreachable, row.breaker.opened_at));
 }
@@ -101,7 +101,7 @@ async fn calls_are_counted_for_the_next_round_and_settings_are_kept() {
     let world = World::new(&db).await;
     let mut tx = world.tx().await;
     tx.count_calls(world.property, "ttlock", 1, 1).await.unwrap();
-    let health = HealthSettings { canary_lock: Some("7".to_owned()) };
+    let health = HealthSettings { canary_lock: Some("7".to_owned()), ..HealthSettings::default() };
     tx.set_health(world.property, &health).await.unwrap();
     tx.commit().await.unwrap();
     let before = claim(&world, noon()).await.remove(0);

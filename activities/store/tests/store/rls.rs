@@ -36,13 +36,16 @@ pub(crate) async fn fill_for(world: &World) {
     tx.effect_target(credential, key, door, stay, 1, noon()).await.unwrap();
     let action = Action::Issue { window: window(0, 24) };
     tx.record_intent(credential, &action, CredentialState::Issuing, 1, noon()).await.unwrap();
-    tx.insert_wrapped_key("pins", 1, b"wrapped", noon()).await.unwrap();
+    tx.insert_wrapped_key("pins", 1, b"wrapped", "root", noon()).await.unwrap();
     let event = Event::PhaseChanged { phase: StayPhase::Active, cause: None };
     tx.append(noon(), world.property, Some(stay), &[event]).await.unwrap();
     tx.commit().await.unwrap();
     crate::webhooks::fill(world).await;
+    crate::vault::fill(world).await;
     crate::devices::fill(world).await;
     crate::breakers::one_round(world).await;
+    crate::contracts::fill(world).await;
+    crate::drains::fill(world).await;
 }
 
 /// Every table with a tenant, but the list of tenants itself.

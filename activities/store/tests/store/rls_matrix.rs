@@ -159,5 +159,8 @@ async fn readers_see_no_secrets() {
         let sql = "SELECT has_column_privilege($1, 'properties', 'vendor_sealed', 'SELECT')";
         let seen: bool = sqlx::query_scalar(sql).bind(role).fetch_one(&mut connection).await.unwrap();
         assert!(!seen, "{role} reads the vendors' secrets");
+        let sql = "SELECT has_column_privilege($1, 'property_vendors', 'sealed', 'SELECT')";
+        let seen: bool = sqlx::query_scalar(sql).bind(role).fetch_one(&mut connection).await.unwrap();
+        assert!(!seen, "{role} reads the secrets of vendors on standby");
     }
 }
