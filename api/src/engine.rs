@@ -7,7 +7,7 @@ mod temporal;
 pub use temporal::{Temporal, TemporalSettings};
 
 use async_trait::async_trait;
-use lock_domain::{clock::ClockOffset, command::Command, ids::StayId, problem::Code, stay::StayRef, stay::Verdict};
+use lock_domain::{clock::ClockOffset, command::Command, ids::{PropertyId, StayId, TenantId}, problem::Code, stay::StayRef, stay::Verdict};
 use lock_workflows::StayStart;
 use std::time::Duration;
 
@@ -54,6 +54,9 @@ pub trait StayEngine: Send + Sync + 'static {
     /// Tells stays that their property's clock was moved, and returns those that have heard it: not those whose workflow is over, or has not
     /// begun.
     async fn move_clock(&self, stays: &[StayRef], offset: ClockOffset) -> Result<Vec<StayId>, EngineError>;
+
+    /// Has all devices of a property looked at now, whatever the hour. It may be told twice.
+    async fn look_after_devices(&self, tenant: TenantId, property: PropertyId) -> Result<(), EngineError>;
 
     /// Whether the engine answers.
     async fn ready(&self) -> Result<(), EngineError>;

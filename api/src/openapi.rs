@@ -29,8 +29,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
         (name = "Operations", description = "Accepted requests"),
         (name = "Events", description = "What happened, in one order"),
         (name = "Properties", description = "Hotels, rooms, policies"),
+        (name = "Devices", description = "Locks and gateways: how they are, and what people have to do at them"),
         (name = "Test clock", description = "Time of sandbox properties"),
         (name = "Webhooks in", description = "Where vendors and partners may call"),
+        (name = "Incidents", description = "Lock vendors that do something else than what was accepted of them"),
         (name = "Codec", description = "For Temporal's web UI"),
     ),
     modifiers(&ApiKeyScheme)
@@ -75,10 +77,18 @@ pub(crate) fn described() -> (axum::Router<AppState>, Document) {
         .routes(routes!(properties::policy))
         .routes(routes!(properties::feed_guard))
         .routes(routes!(health::show))
+        .routes(routes!(devices::list))
+        .routes(routes!(devices::tasks))
+        .routes(routes!(devices::done))
+        .routes(routes!(devices::run))
         .routes(routes!(held::list))
         .routes(routes!(held::approve))
         .routes(routes!(held::reject))
         .routes(routes!(clock::show, clock::advance))
+        .routes(routes!(incidents::list))
+        .routes(routes!(incidents::show))
+        .routes(routes!(incidents::accept))
+        .routes(routes!(incidents::set_up))
         .routes(routes!(webhook_endpoints::list, webhook_endpoints::create))
         .routes(routes!(webhook_endpoints::rotate))
         .routes(routes!(webhook_endpoints::revoke))

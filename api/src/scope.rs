@@ -46,6 +46,8 @@ scopes! {
     ClockWrite = "clock:write";
     /// Make, rotate and revoke the endpoints at which vendors and partners call.
     WebhooksWrite = "webhooks:write";
+    /// Have devices looked at, and close maintenance tasks.
+    MaintenanceWrite = "maintenance:write";
     /// Decode workflow histories.
     HistoriesRead = "histories:read";
 }

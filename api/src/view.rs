@@ -2,7 +2,12 @@
 
 use crate::{dto::*, failure, problem::Problem, words};
 use jiff::tz::TimeZone;
-use lock_domain::{Timestamp, ids::StayId, stay::Wish};
+use lock_domain::{
+    Timestamp,
+    device::{ClockLimits, guest_words},
+    ids::{DoorId, StayId},
+    stay::Wish,
+};
 use lock_store::{CommandRow, CommandStatus, CredentialRow, KeyRow, Property, Room, StayRow, TenantTx};
 
 /// What stands in place of a PIN.
@@ -89,6 +94,7 @@ fn credential(row: &CredentialRow, zone: &TimeZone) -> CredentialBody {
         requested: row.requested,
         effective: row.effective,
         rounding: words::rounding(row.requested, row.effective),
+        clock: None,
         reason: words::credential(row.state, &row.door_name, row.last_code, row.effective, row.still_valid_until, zone),
         code: row.last_code,
         still_valid_until: row.still_valid_until,
@@ -146,6 +152,21 @@ pub(crate) fn property(row: &Property) -> PropertyBody {
         policy: row.policy.clone(),
         feed_guard: row.feed_guard,
     }
+}
+
+/// Says of each credential whose lock's clock is off what the guest will notice. One round trip.
+pub(crate) async fn tell_clocks(
+    tx: &mut TenantTx<'_>,
+    property: &Property,
+    stay: &mut StayBody,
+) -> Result<(), Problem> {
+    let doors: Vec<DoorId> = stay.keys.iter().flat_map(|key| key.credentials.iter().map(|one| one.door)).collect();
+    let off = tx.clocks_off(property.id, &doors).await.map_err(failure::store)?;
+    let limits = ClockLimits::for_padding(property.policy.pad_before());
+    for one in stay.keys.iter_mut().flat_map(|key| &mut key.credentials).filter(|one| one.state.may_open()) {
+        one.clock = off.iter().find(|(door, _)| *door == one.door).map(|(_, drift)| guest_words(*drift, &limits));
+    }
+    Ok(())
 }
 
 /// Loads what a stay's answer is made of. Four round trips.

@@ -34,6 +34,10 @@ pub struct Config {
     /// Seconds between two rounds of probes of a property's lock vendor. 0 probes nothing: no breaker opens or closes.
     #[arg(long, env = "LOCK_PROBE_EVERY_S", default_value_t = 10.0, value_parser = seconds)]
     pub probe_every_s: f64,
+    /// Begin a maintenance loop for each property: clocks, batteries and links of its devices. One is begun all the same when somebody asks for
+    /// it, or when a record says that a clock is off.
+    #[arg(long, env = "LOCK_MAINTENANCE", default_value_t = true, action = clap::ArgAction::Set)]
+    pub maintenance: bool,
     /// Workflows kept in memory. One more costs about 20 kB; one that is not kept costs a replay when it wakes.
     /// At least 200: with fewer than there are workflow-task slots (100) the SDK may evict a stay in the middle of a local activity.
     #[arg(long, env = "LOCK_CACHED_STAYS", default_value_t = 5_000, value_parser = cached_stays)]

@@ -94,9 +94,18 @@ impl<'a> News<'a> {
         first.into_values().collect()
     }
 
-    /// The lock and its battery by the newest new record that tells it.
-    pub(super) fn battery(&self, fresh: &BTreeSet<String>) -> Option<(String, u8)> {
-        let told = self.fresh(fresh).filter_map(|(record, _)| Some((record.lock_id.clone(), record.battery_percent?)));
+    /// The lock's battery by the newest new record that tells it.
+    pub(super) fn battery(&self, fresh: &BTreeSet<String>) -> Option<u8> {
+        self.fresh(fresh).filter_map(|(record, _)| record.battery_percent).last()
+    }
+
+    /// Whether the lock can be reached, by the newest new record that tells it.
+    pub(super) fn online(&self, fresh: &BTreeSet<String>) -> Option<bool> {
+        let told = self.fresh(fresh).filter_map(|(record, _)| match record.kind {
+            RecordKind::WentOffline => Some(false),
+            RecordKind::CameOnline => Some(true),
+            _ => None,
+        });
         told.last()
     }
 
@@ -220,7 +229,12 @@ mod tests {
         let mut news = News::new(door(), noon());
         news.seen(&one, None);
         news.seen(&two, None);
-        assert_eq!(news.battery(&all(&[&one, &two])), Some(("5".to_owned(), 30)));
+        assert_eq!(news.battery(&all(&[&one, &two])), Some(30));
+        let (gone, back) = (record("3", 2, RecordKind::WentOffline), record("4", 3, RecordKind::CameOnline));
+        assert_eq!(news.online(&all(&[&one, &two])), None);
+        news.seen(&gone, None);
+        news.seen(&back, None);
+        assert_eq!([&[&gone][..], &[&gone, &back]].map(|new| news.online(&all(new))), [Some(false), Some(true)]);
         assert_eq!(news.battery(&all(&[&two])), None);
     }
 

@@ -11,7 +11,10 @@
 mod doors;
 mod follow_up;
 
-use crate::adapters::OpenError;
+use crate::{
+    adapters::OpenError,
+    maintenance::{WakeError, Waker},
+};
 use futures::{Stream, StreamExt as _, stream, stream::FuturesUnordered};
 use jiff::{SignedDuration, Timestamp};
 use lock_domain::{ids::TenantId, webhook::REMEMBERED};
@@ -50,6 +53,7 @@ pub struct Inbound {
     store: Store,
     keys: DataKeys,
     vendors: Arc<VendorRegistry>,
+    waker: Arc<dyn Waker>,
 }
 
 /// Why a delivery could not be followed up.
@@ -61,6 +65,8 @@ enum Trouble {
     Adapter(#[from] OpenError),
     #[error(transparent)]
     Vendor(#[from] VendorError),
+    #[error(transparent)]
+    Wake(#[from] WakeError),
 }
 
 impl Trouble {
@@ -70,14 +76,15 @@ impl Trouble {
             Self::Store(_) => "database",
             Self::Adapter(_) => "settings",
             Self::Vendor(_) => "vendor",
+            Self::Wake(_) => "maintenance",
         }
     }
 }
 
 impl Inbound {
-    /// Over a record, the keys that open vendors' secrets, and adapters.
-    pub fn new(store: Store, keys: DataKeys, vendors: Arc<VendorRegistry>) -> Self {
-        Self { store, keys, vendors }
+    /// Over a record, the keys that open vendors' secrets, adapters, and what wakes a property's maintenance loop.
+    pub fn new(store: Store, keys: DataKeys, vendors: Arc<VendorRegistry>, waker: Arc<dyn Waker>) -> Self {
+        Self { store, keys, vendors, waker }
     }
 
     /// Follows up until `stop` turns true or its sender is gone. What is under way then is left to another worker, after its lease.

@@ -8,6 +8,7 @@ use lock_domain::{
     problem::Code,
 };
 use sqlx::{Row as _, postgres::PgRow};
+use uuid::Uuid;
 
 /// Which device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -305,15 +306,15 @@ impl TenantTx<'_> {
         row.map(|row| row.at("raised_at")).transpose()
     }
 
-    /// Records that a lock's clock is about to be set.
+    /// Records that a lock's clock is about to be set; returns the attempt's id.
     pub async fn intend_sync(
         &mut self,
-        attempt: AttemptId,
         property: PropertyId,
         door: DoorId,
         drift: SignedDuration,
         at: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<AttemptId, StoreError> {
+        let attempt = AttemptId::from_uuid(Uuid::now_v7());
         self.query(
             "INSERT INTO clock_syncs (tenant_id, attempt_id, phase, property_id, door_id, drift_ms, at)
              VALUES ($1, $2, 'intent', $3, $4, $5, $6)",
@@ -325,7 +326,7 @@ impl TenantTx<'_> {
         .bind(Ts(at))
         .execute(&mut *self.tx)
         .await?;
-        Ok(())
+        Ok(attempt)
     }
 
     /// Attempts to set a door's clock whose outcome nobody has recorded: their worker died.

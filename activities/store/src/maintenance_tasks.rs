@@ -7,6 +7,7 @@ use lock_domain::{
     ids::{ApiKeyId, DoorId, MaintenanceTaskId, PropertyId},
 };
 use sqlx::postgres::PgRow;
+use uuid::Uuid;
 
 /// Something that a person has to do at a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,15 +44,15 @@ macro_rules! tasks {
 }
 
 impl TenantTx<'_> {
-    /// Opens a task. Whether there was none for the same trouble of the same device.
+    /// Opens a task; returns its id if there was none for the same trouble of the same device.
     pub async fn open_task(
         &mut self,
-        id: MaintenanceTaskId,
         device: DeviceRef<'_>,
         door: Option<DoorId>,
         reason: TaskReason,
         at: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<MaintenanceTaskId>, StoreError> {
+        let id = MaintenanceTaskId::from_uuid(Uuid::now_v7());
         let done = self
             .query(
                 "INSERT INTO maintenance_tasks (tenant_id, property_id, task_id, vendor, device_id, door_id, alert, reason, opened_at)
@@ -68,7 +69,7 @@ impl TenantTx<'_> {
             .bind(Ts(at))
             .execute(&mut *self.tx)
             .await?;
-        Ok(done.rows_affected() == 1)
+        Ok((done.rows_affected() == 1).then_some(id))
     }
 
     /// Closes the open task for a trouble of a device, because a reading was good again; returns it, if there was one.

@@ -2,15 +2,19 @@
 //!
 //! They must not know how anything is stored or decided. Fields are only added; a request refuses fields that it doesn't know.
 
+mod device;
 mod health;
 mod held;
+mod incident;
 mod property;
 mod request;
 mod stay;
 mod webhook;
 
+pub use device::*;
 pub use health::*;
 pub use held::*;
+pub use incident::*;
 pub use property::*;
 pub use request::*;
 pub use stay::*;

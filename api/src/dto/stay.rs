@@ -178,6 +178,9 @@ pub struct CredentialBody {
     pub rounding: Option<String>,
     /// The state in words, with its reason.
     pub reason: String,
+    /// That the lock's clock is off, and what the guest will notice; while it is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<String>,
     /// Why the last try failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Code>,

@@ -10,16 +10,18 @@ use futures::{StreamExt, TryStreamExt};
 use lock_domain::{
     clock::ClockOffset,
     command::Command,
-    ids::StayId,
+    ids::{PropertyId, StayId, TenantId, maintenance_workflow_id},
     problem::Code,
     stay::{Stay, StayPhase, StayRef},
 };
-use lock_workflows::{CommandAnswer, KeyLifecycle, QUEUE_STAYS, StayStart, search};
+use lock_workflows::{
+    CommandAnswer, KeyLifecycle, LookNow, Maintenance, MaintenanceStart, QUEUE_STAYS, StayStart, search, vendor_queue,
+};
 use std::time::Duration;
 use temporalio_client::{
     Client, ClientOptions, Connection, ConnectionOptions, RpcOptions, Url, WorkflowDescribeOptions,
-    WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowSignalOptions, WorkflowStartUpdateOptions,
-    WorkflowUpdateHandle, WorkflowUpdateWithStartOptions,
+    WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowSignalOptions, WorkflowStartOptions,
+    WorkflowStartUpdateOptions, WorkflowUpdateHandle, WorkflowUpdateWithStartOptions,
     errors::{WorkflowInteractionError, WorkflowStartError, WorkflowUpdateError, WorkflowUpdateWithStartError},
 };
 use temporalio_common::{
@@ -92,7 +94,7 @@ impl Temporal {
         match target {
             Target::Begin(start) => {
                 let options = WorkflowUpdateWithStartOptions::new(
-                    QUEUE_STAYS,
+                    vendor_queue(&start.vendor),
                     start.id.workflow_id(),
                     WorkflowIdConflictPolicy::UseExisting,
                 )
@@ -210,6 +212,20 @@ impl StayEngine for Temporal {
         let signals: Vec<_> = stays.iter().cloned().map(|stay| signal_clock(client.clone(), stay, offset)).collect();
         let told: Vec<Option<StayId>> = futures::stream::iter(signals).buffer_unordered(AT_ONCE).try_collect().await?;
         Ok(told.into_iter().flatten().collect())
+    }
+
+    async fn look_after_devices(&self, tenant: TenantId, property: PropertyId) -> Result<(), EngineError> {
+        let ask = async {
+            let start = MaintenanceStart { tenant, property, carried: None };
+            let options = WorkflowStartOptions::new(QUEUE_STAYS, maintenance_workflow_id(tenant, property))
+                .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
+                .search_attributes(search::of_property(tenant, property))
+                .build();
+            let (client, now) = (self.client().await?, LookNow { tenant });
+            let sent = client.signal_with_start_workflow(Maintenance::run, start, Maintenance::look_now, now, options);
+            sent.await.map(drop).map_err(|error| EngineError::Failed(error.to_string()))
+        };
+        tokio::time::timeout(ACCEPT, ask).await.map_err(|_| EngineError::Timeout)?
     }
 
     async fn ready(&self) -> Result<(), EngineError> {

@@ -4,9 +4,11 @@
 
 pub(crate) mod clock;
 pub(crate) mod codec;
+pub(crate) mod devices;
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod held;
+pub(crate) mod incidents;
 pub(crate) mod keys;
 pub(crate) mod one_shot;
 pub(crate) mod operations;

@@ -135,7 +135,9 @@ pub(crate) async fn show(
     let mut tx = state.store().tenant(allowed.key.tenant).await.map_err(failure::store)?;
     let property = auth::property(&mut tx, &allowed.key, &property).await?;
     let stay = find(&mut tx, &property, &name).await?;
-    Ok(Json(view::load(&mut tx, &property, stay.id, None, None).await?))
+    let mut body = view::load(&mut tx, &property, stay.id, None, None).await?;
+    view::tell_clocks(&mut tx, &property, &mut body).await?;
+    Ok(Json(body))
 }
 
 /// Read what happened to a stay

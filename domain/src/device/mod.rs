@@ -6,12 +6,14 @@
 //! It must not know how a reading is got, who keeps episodes, or how a clock is set. It can't fail.
 
 mod clock;
+mod night;
 mod power;
 #[cfg(test)]
 mod tests;
 mod words;
 
 pub use clock::{ClockLimits, ClockReach, ClockView, Hint, Upload, WINDOW, hint, judge_clock};
+pub use night::{Night, night};
 pub use power::{OFFLINE_AFTER, judge_battery, judge_online};
 pub use words::{drift_words, guest_words};
 

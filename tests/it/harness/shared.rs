@@ -86,6 +86,8 @@ pub fn worker_config(stack: &Stack, app_url: &str, kms_dir: &std::path::Path) ->
         vendor_rps: 0.0,
         // A test that wants probes makes them for its own tenant: see breaker.rs.
         probe_every_s: 0.0,
+        // Nor are devices looked after unless a test asks for it: see maintenance.rs.
+        maintenance: false,
         // What a worker that keeps no workflow in memory writes is recorded, too: see replay.rs.
         cached_stays: if std::env::var_os("RECORD_HISTORIES").is_some_and(|kind| kind == "cold") { 0 } else { 500 },
         database_connections: 20,
