@@ -4,18 +4,29 @@
 use crate::{
     health::Circuits,
     outcome::{Told, during, proven_before, waiting},
+    whole_key::Rest,
 };
 use jiff::Timestamp;
 use lock_domain::{
+    credential::KeyKind,
     event::Event,
-    ids::AttemptId,
+    ids::{AttemptId, KeyId},
     pin::PinSource,
     problem::Code,
     stay::{Action, Effect, Known},
+    vendor::VendorTraits,
 };
-use lock_store::{EffectTarget, MadePin, Outcome, OutcomeKind, Recorded, Store, StoreError, TenantTx};
+use lock_store::{EffectTarget, MadePin, Outcome, OutcomeKind, Recorded, Standing, Store, StoreError, TenantTx};
 use lock_workflows::Batch;
 use std::time::Duration;
+
+/// Effects before they are sent.
+pub(crate) struct Intended {
+    /// In the batch's order.
+    pub(crate) intents: Vec<Result<Intent, Tried>>,
+    /// What stood of the stay before; empty where no vendor has whole keys.
+    pub(crate) standing: Vec<Standing>,
+}
 
 /// An effect whose intent is durable.
 pub(crate) struct Intent {
@@ -33,6 +44,10 @@ pub(crate) struct Answer {
     pub(crate) pins: Pins,
     /// Whether it should be tried again in this round: why, and not before.
     pub(crate) again: Option<(Code, Option<Duration>)>,
+    /// Whether a card was made beside others of its stay.
+    pub(crate) joins: Option<bool>,
+    /// The vendor can't be asked what it did: its answer is all the proof there is.
+    pub(crate) by_answer: bool,
 }
 
 /// What an outcome means for the key's digits.
@@ -41,6 +56,8 @@ pub(crate) struct Pins {
     pub(crate) made: Option<Sealed>,
     /// A vendor's digits open every door of the key.
     pub(crate) whole_key: bool,
+    /// Those that we have open nothing.
+    pub(crate) stale: bool,
 }
 
 /// A vendor's digits, as they are filed.
@@ -56,17 +73,24 @@ pub(crate) struct Tried {
     pub(crate) again: Option<(Code, Option<Duration>)>,
     /// The later round that has looked at the credential.
     pub(crate) outrun_by: Option<u64>,
+    /// Nothing was begun: another card is at the encoder.
+    pub(crate) waits_its_turn: bool,
 }
 
 impl Tried {
     pub(crate) fn without_sending(known: Known) -> Self {
-        Self { known, again: None, outrun_by: None }
+        Self { known, again: None, outrun_by: None, waits_its_turn: false }
+    }
+
+    fn later() -> Self {
+        let again = Some((Code::CardNeeded, None));
+        Self { again, waits_its_turn: true, ..Self::without_sending(Known::CalledOff) }
     }
 }
 
 impl Answer {
     pub(crate) fn tried(self) -> Tried {
-        Tried { known: self.told.known, again: self.again, outrun_by: None }
+        Tried { again: self.again, ..Tried::without_sending(self.told.known) }
     }
 }
 
@@ -78,7 +102,7 @@ pub(crate) async fn intend(
     effects: &[Effect],
     number: u32,
     circuits: &Circuits,
-) -> Result<Vec<Result<Intent, Tried>>, StoreError> {
+) -> Result<Intended, StoreError> {
     let now = Timestamp::now();
     let (stay, round) = (batch.id.stay, batch.round);
     let mut tx = store.tenant(batch.id.tenant).await?;
@@ -90,12 +114,26 @@ pub(crate) async fn intend(
         let target = tx.effect_target(effect.credential, effect.key, effect.door, stay, round, now).await?;
         targets.push((place, effect, target));
     }
+    let whole = |target: &EffectTarget| VendorTraits::of(&target.vendor).whole_key;
+    let standing =
+        if targets.iter().any(|(_, _, target)| whole(target)) { tx.standing(stay).await? } else { Vec::new() };
+    for (_, effect, target) in targets.iter_mut().filter(|(_, _, target)| whole(target)) {
+        target.round = target.round.max(Rest::of(&standing, effect.key, &target.vendor).round());
+    }
+    // One card at a time, the first of the batch first.
+    let cards = targets.iter().filter(|(_, effect, target)| is_card(effect, target));
+    let card: Option<KeyId> = cards
+        .filter(|(_, effect, target)| nothing_to_send(effect, target, round).is_none())
+        .min_by_key(|(place, ..)| *place)
+        .map(|(_, effect, _)| effect.key);
     let mut intents = Vec::with_capacity(effects.len());
     let mut held: Vec<Event> = Vec::new();
     for (place, effect, target) in targets {
         let hold = circuits.hold(&target.vendor, effect.credential, now).filter(|_| effect.action != Action::Revoke);
+        let later = is_card(effect, &target) && card != Some(effect.key);
         let intent = match (nothing_to_send(effect, &target, round), hold) {
             (Some(without), _) => Err(without),
+            (None, None) if later => Err(Tried::later()),
             (None, Some(after)) => Err(wait(&mut tx, effect, &target, after, now, &mut held).await?),
             (None, None) => Ok(enter(&mut tx, *effect, target, number, now).await?),
         };
@@ -104,7 +142,12 @@ pub(crate) async fn intend(
     tx.append(batch.clock.now(now), batch.id.property, Some(stay), &held).await?;
     tx.commit().await?;
     intents.sort_by_key(|(place, _)| *place);
-    Ok(intents.into_iter().map(|(_, intent)| intent).collect())
+    Ok(Intended { intents: intents.into_iter().map(|(_, intent)| intent).collect(), standing })
+}
+
+/// Whether somebody has to put a card on an encoder for it.
+fn is_card(effect: &Effect, target: &EffectTarget) -> bool {
+    target.kind == KeyKind::Card && matches!(effect.action, Action::Issue { .. })
 }
 
 fn nothing_to_send(effect: &Effect, target: &EffectTarget, round: u64) -> Option<Tried> {
@@ -207,11 +250,17 @@ async fn keep_one(
         code: told.code,
         still_valid_until: told.still_valid_until,
         unresolved_since: told.unresolved.then_some(now),
-        detail: None,
+        detail: answer.by_answer.then(|| serde_json::json!({ "proof": "vendor_answer" })),
         at: now,
     };
     if tx.record_outcome(&outcome).await? != Recorded::Applied {
         return Ok(());
+    }
+    if let (Some(joins), OutcomeKind::Live) = (answer.joins, told.kind) {
+        tx.note_joins(effect.key, joins).await?;
+    }
+    if pins.stale {
+        tx.forget_pin_of(effect.key).await?;
     }
     events.extend(told.event.clone());
     if let Some(Sealed { fingerprint, sealed }) = &pins.made {

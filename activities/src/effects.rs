@@ -1,7 +1,8 @@
 //! Effects at lock vendors: intent first, then the vendor, then the outcome, each durable before the next (DESIGN §4.4).
 //!
 //! One activity performs a batch of equally urgent effects, each at another lock and each with its own rows, so that a second run finds
-//! what the first has proven and does the rest. A killed worker leaves an open intent behind; whoever comes next closes it and reads
+//! what the first has proven and does the rest. Where a whole key stands at the vendor, its effects are one call, and still a row for
+//! each door; cards are written one after another, as somebody has to put each on the encoder. A killed worker leaves an open intent behind; whoever comes next closes it and reads
 //! back at the vendor. A forgotten twin that still runs finds its attempt closed and writes nothing; if a later round of its stay has
 //! looked at a credential, it does nothing to that credential any more, and says that it was called off.
 
@@ -9,11 +10,12 @@
 
 use crate::{
     adapters::{self, OpenError, Settings},
-    attempts::{self, Answer, Intent, Pins, Sealed, Tried},
+    attempts::{self, Answer, Intended, Intent, Pins, Sealed, Tried},
     failure,
     health::{Gate, Observed},
     outcome::told,
     vendor_step::{Digits, Ran, Round, Step},
+    whole_key::{Group, groups},
 };
 use futures::{
     FutureExt as _, StreamExt as _,
@@ -35,31 +37,38 @@ use lock_vendors::{
 };
 use lock_workflows::{Batch, Performed};
 use secrecy::{ExposeSecret as _, SecretString};
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tracing::Instrument as _;
 
+/// A pause that is no question of a moment.
+const LONG: Duration = Duration::from_secs(300);
 /// Locks that one batch works at, at a time. A vendor's adapter takes turns where its gateways need it.
 const AT_ONCE: usize = 8;
 /// Answers that come so close together are recorded by one transaction.
 const TOGETHER: Duration = Duration::from_millis(10);
-/// For one operation at a vendor, with all the calls that it takes.
-const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+/// For one operation at a vendor, with all the calls that it takes; one that waits for a person has
+/// [`crate::key_step::CARD_TIMEOUT`].
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+/// A try that has gone on for so long begins no other card: the next try does. With the call and a look before and after it, a try then
+/// ends within the time that the workflow gives it.
+const ANOTHER_CARD: Duration = Duration::from_secs(5);
 /// A third of the heartbeat time-out that the workflow sets.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(2);
 
 /// The effects of stays' keys.
+#[derive(Clone)]
 pub struct Effects {
     store: Store,
     keys: DataKeys,
     vendors: Arc<VendorRegistry>,
-    gate: Arc<Gate>,
+    pub(crate) gate: Arc<Gate>,
 }
 
 /// Why an effect could not even be tried, or its outcome not be kept.
 #[derive(Debug, thiserror::Error)]
-enum Trouble {
+pub(crate) enum Trouble {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("a sealed value does not open: {0}")]
@@ -100,14 +109,28 @@ impl Effects {
     }
 
     async fn batch(&self, ctx: &ActivityContext, batch: &Batch) -> Result<Performed, ActivityError> {
-        let mut tried = Vec::with_capacity(batch.effects.len());
-        for some in batch.effects.chunks(AT_ONCE) {
+        let begun = tokio::time::Instant::now();
+        let mut tried: Vec<Option<Tried>> = batch.effects.iter().map(|_| None).collect();
+        let mut left = chunks(&batch.effects);
+        while let Some(places) = left.pop_front() {
             if ctx.is_cancelled() {
-                tried.extend(some.iter().map(|_| Tried::without_sending(Known::CalledOff)));
+                places.iter().for_each(|place| tried[*place] = Some(Tried::without_sending(Known::CalledOff)));
                 continue;
             }
-            match self.some(ctx, batch, some).await {
-                Ok(some) => tried.extend(some),
+            let some: Vec<Effect> = places.iter().map(|place| batch.effects[*place]).collect();
+            match self.some(ctx, batch, &some).await {
+                Ok(some) => {
+                    let mut waiting = Vec::new();
+                    for (place, one) in places.into_iter().zip(some) {
+                        if one.waits_its_turn && begun.elapsed() < ANOTHER_CARD {
+                            waiting.push(place);
+                        }
+                        tried[place] = Some(one);
+                    }
+                    if !waiting.is_empty() {
+                        left.push_front(waiting);
+                    }
+                }
                 Err(Trouble::Store(error)) => return Err(failure::record(&error)),
                 Err(other) => {
                     tracing::error!(error = %other, "an effect could not be tried");
@@ -115,6 +138,7 @@ impl Effects {
                 }
             }
         }
+        let tried: Vec<Tried> = tried.into_iter().flatten().collect();
         let known = tried.iter().map(|tried| tried.known).collect();
         let outrun_by = tried.iter().filter_map(|tried| tried.outrun_by).max();
         let again = tried.iter().filter_map(|tried| tried.again).reduce(|(code, a), (_, b)| (code, a.max(b)));
@@ -128,24 +152,36 @@ impl Effects {
     async fn some(&self, ctx: &ActivityContext, batch: &Batch, effects: &[Effect]) -> Result<Vec<Tried>, Trouble> {
         let number = ctx.info().attempt;
         let circuits = self.gate.circuits(batch.id.tenant, batch.id.property).await;
-        let intents = attempts::intend(&self.store, batch, effects, number, &circuits).await?;
+        let Intended { intents, standing } = attempts::intend(&self.store, batch, effects, number, &circuits).await?;
         let mut tried: Vec<Option<Tried>> = Vec::with_capacity(effects.len());
-        let mut sending = FuturesUnordered::new();
+        let mut begun = Vec::with_capacity(effects.len());
         for (n, intent) in intents.into_iter().enumerate() {
             match intent {
                 Ok(intent) => {
                     tried.push(None);
-                    sending.push(async move { (n, self.one(batch, intent, number == 1).await) }.boxed());
+                    begun.push((n, intent));
                 }
                 Err(without) => tried.push(Some(without)),
             }
         }
+        let (standing, first) = (&standing, number == 1);
+        let send = |group| {
+            async move {
+                match group {
+                    Group::Door(placed) => Ok(vec![(placed.0, self.one(batch, placed.1, first).await?)]),
+                    Group::Key(placed) => self.key(batch, placed, standing, first).await,
+                    Group::CardsOut(placed) => self.cards_out(batch, placed, standing, first).await,
+                }
+            }
+            .boxed()
+        };
+        let mut sending: FuturesUnordered<_> = groups(begun).into_iter().map(send).collect();
         let mut trouble = None;
         while let Some(answers) = together(&mut sending).await {
             let mut came = Vec::with_capacity(answers.len());
-            for (n, answer) in answers {
+            for answer in answers {
                 match answer {
-                    Ok(answer) => came.push((n, answer)),
+                    Ok(answer) => came.extend(answer),
                     Err(error) => trouble = Some(error),
                 }
             }
@@ -173,14 +209,26 @@ impl Effects {
             Some(pin) => Some(self.seal(batch, &effect, &target, pin).await?),
             None => None,
         };
-        let again = match round {
+        let again = self.again(batch, &effect, &target, &round);
+        let pins = Pins { made, whole_key, stale: false };
+        Ok(Answer { effect, target, attempt, told, pins, again, joins: None, by_answer: false })
+    }
+
+    /// Whether an effect should be tried again in this round: why, and not before.
+    pub(crate) fn again(
+        &self,
+        batch: &Batch,
+        effect: &Effect,
+        target: &EffectTarget,
+        round: &Round,
+    ) -> Option<(Code, Option<Duration>)> {
+        match *round {
             Round::Again { code, after, .. } if effect.action == Action::Revoke => {
                 Some((code, self.gate.revoke_pause(batch.id.tenant, target.property, &target.vendor, after)))
             }
             Round::Again { code, after, .. } => Some((code, after)),
             _ => None,
-        };
-        Ok(Answer { effect, target, attempt, told, pins: Pins { made, whole_key }, again })
+        }
     }
 
     async fn send(
@@ -190,12 +238,7 @@ impl Effects {
         target: &EffectTarget,
         attempt: AttemptId,
     ) -> Result<(Ran, bool), Trouble> {
-        let vendor = Observed {
-            vendor: self.adapter(batch, target).await?,
-            gate: &self.gate,
-            tenant: batch.id.tenant,
-            property: target.property,
-        };
+        let vendor = self.vendor(batch, target).await?;
         let whole_key = vendor.capabilities().scope == Scope::Key;
         let pin = match (target.pin_source, &target.pin_sealed) {
             (PinSource::Ours, Some(sealed)) => Some(self.open(batch, effect, sealed).await?),
@@ -212,31 +255,34 @@ impl Effects {
         let unresolved = target.open_intent.map(|open| open.at).max(target.unresolved_since);
         let step = Step {
             action: effect.action,
-            lock: &VendorLockRef {
-                utc_offset_s: offset(&target.zone, now),
-                ..VendorLockRef::new(target.vendor_lock_id.clone())
-            },
+            lock: &lock_ref(&target.vendor_lock_id, &target.zone, now),
             token: &CredentialToken::new(target.token.clone())?,
             digits,
             reference: target.vendor_ref.clone().map(VendorCredentialRef),
             unresolved_since: unresolved,
             may_stand: target.state.may_open(),
         };
-        let call = CallContext {
-            // Without spans, because a filter drops them, the caller's own context still reaches the vendor.
-            traceparent: lock_telemetry::current_traceparent().or_else(|| batch.traceparent.clone()),
-            ..CallContext::new(attempt.to_string(), CALL_TIMEOUT)
-        };
+        let call = call(batch, attempt, CALL_TIMEOUT);
         Ok((step.run(&vendor, &call, now).await, whole_key))
     }
 
-    async fn open(&self, batch: &Batch, effect: &Effect, sealed: &[u8]) -> Result<SecretString, Trouble> {
+    /// The vendor of an effect; every call is noted.
+    pub(crate) async fn vendor(&self, batch: &Batch, target: &EffectTarget) -> Result<Observed<'_>, Trouble> {
+        Ok(Observed {
+            vendor: self.adapter(batch, target).await?,
+            gate: &self.gate,
+            tenant: batch.id.tenant,
+            property: target.property,
+        })
+    }
+
+    pub(crate) async fn open(&self, batch: &Batch, effect: &Effect, sealed: &[u8]) -> Result<SecretString, Trouble> {
         let pin = self.keys.open(batch.id.tenant, &pin_place(effect), sealed).await?;
         Ok(SecretString::from(std::str::from_utf8(&pin).map_err(|_| Trouble::Text)?))
     }
 
     /// Digits that the vendor has made up, as the record takes them.
-    async fn seal(
+    pub(crate) async fn seal(
         &self,
         batch: &Batch,
         effect: &Effect,
@@ -258,6 +304,7 @@ impl Effects {
             vendor: &target.vendor,
             config: &target.vendor_config,
             sealed: target.vendor_sealed.as_deref(),
+            row: target.vendor_row,
             version: target.config_version,
         };
         Ok(adapters::open(&self.keys, &self.vendors, &settings).await?)
@@ -278,18 +325,43 @@ fn pin_place(effect: &Effect) -> Place {
     Place { table: "keys", column: "pin_sealed", row: effect.key.as_uuid() }
 }
 
-/// Whether the round is over: nothing is tried again in it. What waits for a breaker for longer than the round lasts need not wait in it.
+/// Whether the round is over: nothing is tried again in it. What waits for longer than the round lasts need not wait in it: for a breaker,
+/// or for something that takes a long time anyway.
 fn over(ctx: &ActivityContext, batch: &Batch, code: Code, after: Option<Duration>) -> bool {
     let scheduled = ctx.info().scheduled_time.and_then(|at| at.elapsed().ok()).unwrap_or_default();
-    let wait = after.filter(|_| code == Code::VendorCircuitOpen).unwrap_or_default();
+    let wait = after.filter(|after| code == Code::VendorCircuitOpen || *after > LONG).unwrap_or_default();
     ctx.is_cancelled() || scheduled + wait >= batch.budget
 }
 
-fn offset(zone: &str, now: Timestamp) -> i32 {
-    lock_domain::window::zone(zone).map_or(0, |zone| zone.to_offset(now).seconds())
+/// Parts of a batch that are tried at once. A key is never torn apart: at some vendors it is one thing.
+fn chunks(effects: &[Effect]) -> VecDeque<Vec<usize>> {
+    let mut chunks: VecDeque<Vec<usize>> = VecDeque::new();
+    for (n, effect) in effects.iter().enumerate() {
+        let same_key = n.checked_sub(1).is_some_and(|before| effects[before].key == effect.key);
+        match chunks.back_mut() {
+            Some(last) if same_key || last.len() < AT_ONCE => last.push(n),
+            _ => chunks.push_back(vec![n]),
+        }
+    }
+    chunks
 }
 
-fn action_name(action: Action) -> &'static str {
+/// What accompanies a call.
+pub(crate) fn call(batch: &Batch, attempt: AttemptId, timeout: Duration) -> CallContext {
+    CallContext {
+        // Without spans, because a filter drops them, the caller's own context still reaches the vendor.
+        traceparent: lock_telemetry::current_traceparent().or_else(|| batch.traceparent.clone()),
+        ..CallContext::new(attempt.to_string(), timeout)
+    }
+}
+
+/// A lock in the vendor's terms.
+pub(crate) fn lock_ref(id: &str, zone: &str, now: Timestamp) -> VendorLockRef {
+    let utc_offset_s = lock_domain::window::zone(zone).map_or(0, |zone| zone.to_offset(now).seconds());
+    VendorLockRef { utc_offset_s, ..VendorLockRef::new(id) }
+}
+
+pub(crate) fn action_name(action: Action) -> &'static str {
     match action {
         Action::Issue { .. } => "issue",
         Action::Change { .. } => "change",

@@ -51,7 +51,7 @@ pub const SETTLE: Duration = Duration::from_secs(35);
 /// A vendor's own digits are valid for whole hours, and a vendor that does not give the same hours twice is asked for others.
 const MADE_SLACK: jiff::SignedDuration = jiff::SignedDuration::from_hours(4);
 /// What we ask for a minute, and the vendor rounds.
-const OUR_SLACK: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
+pub(crate) const OUR_SLACK: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
 /// So many credentials of one name are deleted in a row; more are left to the next round.
 const MOST_STRAYS: usize = 4;
 
@@ -200,7 +200,7 @@ impl Step<'_> {
         found: VendorCredential,
         window: Window,
     ) -> Result<Round, VendorError> {
-        if covers(&found, window, OUR_SLACK) {
+        if covers(&found, window, OUR_SLACK, true) {
             return Ok(Round::Live { credential: found, adopted: true });
         }
         let credential = vendor.change_window(call, self.doors(), &found.reference, self.token, window).await?;
@@ -233,7 +233,7 @@ impl Step<'_> {
             }
             Err(error) if error.outcome() == EffectOutcome::Unconfirmed => {
                 match vendor.find(call, self.doors(), self.token).await {
-                    Ok(Some(found)) if covers(&found, window, if made { MADE_SLACK } else { OUR_SLACK }) => {
+                    Ok(Some(found)) if covers(&found, window, if made { MADE_SLACK } else { OUR_SLACK }, true) => {
                         Ok(Round::Live { credential: found, adopted: true }.into())
                     }
                     _ => Err(error),
@@ -297,7 +297,7 @@ impl Step<'_> {
     /// Digits that we have: whether what stands in the lock is what they were made for.
     fn still_good(&self, found: &VendorCredential, window: Window) -> bool {
         let Digits::Vendor { one_time, .. } = self.digits else { return false };
-        (one_time && found.confirmed_at_lock) || covers(found, window, MADE_SLACK)
+        (one_time && found.confirmed_at_lock) || covers(found, window, MADE_SLACK, true)
     }
 
     async fn read_made(
@@ -407,17 +407,19 @@ async fn settle(since: Timestamp, now: Timestamp) {
     tokio::time::sleep(SETTLE.saturating_sub(since_then)).await;
 }
 
-/// Whether the vendor's window, after its rounding, covers what we asked, and by no more than the coarsest rounding.
-fn covers(found: &VendorCredential, wanted: Window, slack: jiff::SignedDuration) -> bool {
+/// Whether the vendor's window, after its rounding, covers what we asked, and by no more than the coarsest rounding. Without
+/// `start` only its end counts: the vendor keeps no beginning.
+pub(crate) fn covers(found: &VendorCredential, wanted: Window, slack: jiff::SignedDuration, start: bool) -> bool {
     found.confirmed_at_lock
         && found.window.is_some_and(|w| {
             let early = wanted.from.duration_since(w.from);
             let late = w.until.duration_since(wanted.until);
-            !early.is_negative() && early <= slack && !late.is_negative() && late <= slack
+            !early.is_negative() && (early <= slack || !start) && !late.is_negative() && late <= slack
         })
 }
 
-fn round_of(error: &VendorError) -> Round {
+/// What an error means for the effect.
+pub(crate) fn round_of(error: &VendorError) -> Round {
     let code = error.problem();
     match error.outcome() {
         EffectOutcome::Permanent => Round::Refused(code),

@@ -7,6 +7,7 @@ use crate::{failure, intent::PinPlan, problem::Problem, state::AppState};
 use lock_domain::{
     Timestamp,
     command::NewKey,
+    credential::KeyKind,
     ids::{KeyId, PropertyId, StayId, TenantId},
     pin::{self, FINGERPRINT_LABEL, PinOrigin, PinSource},
     problem::Code,
@@ -137,6 +138,8 @@ fn blank(holder: Holder) -> NewKeyRow<'static> {
         pin_source: PinSource::Vendor,
         pin_origin: PinOrigin::Vendor,
         one_time: false,
+        kind: KeyKind::Pin,
+        encoder: None,
         at: holder.at,
     }
 }
@@ -153,6 +156,8 @@ async fn enter(tx: &mut TenantTx<'_>, new: NewKeyRow<'_>) -> Result<KeyRow, Prob
         pin_origin: new.pin_origin,
         pin_known: new.pin_sealed.is_some(),
         one_time: new.one_time,
+        kind: new.kind,
+        encoder: new.encoder.map(str::to_owned),
         revealed_at: None,
         revealed_by: None,
         created_at: lock_store::to_stored(new.at),

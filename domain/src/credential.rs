@@ -18,6 +18,27 @@ use crate::{ids::*, problem::Code, window::Window};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// What a guest opens the door with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyKind {
+    /// Digits for a keypad.
+    #[default]
+    Pin,
+    /// A card, written at an encoder.
+    Card,
+}
+
+impl KeyKind {
+    /// The kind's name, as in JSON and SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pin => "pin",
+            Self::Card => "card",
+        }
+    }
+}
+
 /// Where a credential stands, as far as anyone can know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -1,6 +1,7 @@
 //! What a property may choose about its keys, with the defaults that suit most.
 
 use crate::{
+    credential::KeyKind,
     pin::{PinSource, PinStrategy},
     vendor::VendorTraits,
 };
@@ -103,6 +104,18 @@ impl StayPolicy {
         Ok(())
     }
 
+    /// The same policy for a stay at this vendor, with keys of this kind. Where a key opens from the moment at which it is made, it is made
+    /// when its window begins; a card is written when it is asked for, because somebody stands at the encoder then.
+    #[must_use]
+    pub fn at(&self, vendor: &VendorTraits, kind: KeyKind) -> Self {
+        let issue_ahead_s = match kind {
+            KeyKind::Card => u32::MAX,
+            KeyKind::Pin if vendor.window_start => self.issue_ahead_s,
+            KeyKind::Pin => self.issue_ahead_s.min(self.pad_before_s),
+        };
+        Self { issue_ahead_s, ..self.clone() }
+    }
+
     /// [`Self::pad_before_s`] as a duration.
     pub fn pad_before(&self) -> SignedDuration {
         SignedDuration::from_secs(self.pad_before_s.into())
@@ -136,6 +149,15 @@ mod tests {
         assert_eq!(ours.check_at(&only), Ok(()), "the vendor's own digits have the vendor's length");
         let short = VendorTraits { max_pin_digits: 5, ..row };
         assert_eq!(ours.check_at(&short), Err(PolicyError { field: "pin_digits", least: 4, most: 5 }));
+    }
+
+    #[test]
+    fn keys_are_made_when_the_vendor_and_their_kind_allow_it() {
+        let policy = StayPolicy::default();
+        let ahead = |vendor, kind| policy.at(VendorTraits::of(vendor), kind).issue_ahead_s;
+        assert_eq!(ahead("ttlock", KeyKind::Pin), policy.issue_ahead_s);
+        assert_eq!(ahead("salto_ks", KeyKind::Pin), policy.pad_before_s, "it would open a day too early");
+        assert_eq!(ahead("visionline", KeyKind::Card), u32::MAX, "somebody stands at the encoder now");
     }
 
     #[test]

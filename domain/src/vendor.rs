@@ -4,6 +4,8 @@
 //! table by the vendor's name; a test of the adapters compares it with what they say of themselves. A vendor that is not in the table
 //! can do what every keypad can.
 
+use crate::credential::KeyKind;
+
 /// One vendor's traits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VendorTraits {
@@ -15,6 +17,14 @@ pub struct VendorTraits {
     pub make_pin: bool,
     /// A PIN that it made up opens one door; else every door of the key.
     pub made_pin_per_door: bool,
+    /// What stands at the vendor is a whole key with all its doors; else one credential in each lock.
+    pub whole_key: bool,
+    /// It has keys on cards, written at an encoder while somebody puts the card there.
+    pub card: bool,
+    /// The start of a window is kept; else a key opens from the moment at which it is made.
+    pub window_start: bool,
+    /// Its wire is public, so that keys can be made there at all.
+    pub public: bool,
     /// It can make up digits that open once.
     pub one_time: Option<OneTime>,
     /// Shortest PIN, in digits.
@@ -32,27 +42,32 @@ pub struct OneTime {
     pub lasts_s: u32,
 }
 
-/// Every vendor that there is an adapter for and that has PINs.
+/// Every vendor that there is an adapter for.
 const TABLE: &[VendorTraits] = &[
     VendorTraits {
         name: "ttlock",
-        choose_pin: true,
-        make_pin: true,
-        made_pin_per_door: true,
         // TTLock, "Passcode type": one-time codes are valid for 6 hours from their start, which is a whole hour.
         one_time: Some(OneTime { step_s: 3600, lasts_s: 6 * 3600 }),
-        min_pin_digits: 4,
-        max_pin_digits: 9,
+        make_pin: true,
+        ..UNKNOWN
     },
     VendorTraits {
         name: "salto_ks",
         choose_pin: false,
         make_pin: true,
         made_pin_per_door: false,
-        one_time: None,
+        whole_key: true,
+        window_start: false,
         min_pin_digits: 6,
         max_pin_digits: 6,
+        ..UNKNOWN
     },
+    // Space can have PINs beside a card; that they open alone is an assumption which a property must have tried at its doors.
+    VendorTraits { name: "salto_ship", min_pin_digits: 4, max_pin_digits: 8, ..CARDS },
+    VendorTraits { name: "salto_pms", ..CARDS },
+    VendorTraits { name: "visionline", ..CARDS },
+    VendorTraits { name: "vostio", public: false, ..CARDS },
+    VendorTraits { name: "dormakaba", public: false, ..CARDS },
 ];
 
 /// What is assumed of a vendor that has no row: digits of ours, and nothing else.
@@ -61,9 +76,28 @@ const UNKNOWN: VendorTraits = VendorTraits {
     choose_pin: true,
     make_pin: false,
     made_pin_per_door: true,
+    whole_key: false,
+    card: false,
+    window_start: true,
+    public: true,
     one_time: None,
     min_pin_digits: 4,
     max_pin_digits: 9,
+};
+
+/// What vendors of cards have in common.
+const CARDS: VendorTraits = VendorTraits {
+    name: "cards",
+    choose_pin: false,
+    make_pin: false,
+    made_pin_per_door: false,
+    whole_key: true,
+    card: true,
+    window_start: true,
+    public: true,
+    one_time: None,
+    min_pin_digits: 0,
+    max_pin_digits: 0,
 };
 
 impl VendorTraits {
@@ -73,6 +107,34 @@ impl VendorTraits {
     /// The traits of the vendor with this name.
     pub fn of(name: &str) -> &'static Self {
         TABLE.iter().find(|row| row.name == name).unwrap_or(&UNKNOWN)
+    }
+
+    /// The names of vendors at which a whole key stands, with all its doors.
+    pub fn of_whole_keys() -> impl Iterator<Item = &'static str> {
+        TABLE.iter().filter(|row| row.whole_key).map(|row| row.name)
+    }
+
+    /// Whether there is a row for it.
+    pub fn is_known(&self) -> bool {
+        self.name != UNKNOWN.name
+    }
+
+    /// Whether it has PINs of any kind.
+    pub fn has_pins(&self) -> bool {
+        self.choose_pin || self.make_pin
+    }
+
+    /// What a key is when nobody says: a PIN where the vendor has PINs.
+    pub fn usual_kind(&self) -> KeyKind {
+        if self.has_pins() || !self.card { KeyKind::Pin } else { KeyKind::Card }
+    }
+
+    /// Whether it has keys of a kind.
+    pub fn has(&self, kind: KeyKind) -> bool {
+        match kind {
+            KeyKind::Pin => self.has_pins(),
+            KeyKind::Card => self.card,
+        }
     }
 
     /// The nearest number of digits that the vendor's keypads take.
@@ -97,9 +159,14 @@ mod tests {
         assert_eq!(names.len(), VendorTraits::ALL.len());
         for row in VendorTraits::ALL.iter().chain([&UNKNOWN]) {
             // What the policy and `pin::check` take must leave something for every vendor.
-            assert!(4 <= row.min_pin_digits && row.min_pin_digits <= row.max_pin_digits && row.max_pin_digits <= 9);
-            assert!(row.choose_pin || row.make_pin, "{} has no way to a PIN", row.name);
+            let range = 4 <= row.min_pin_digits && row.min_pin_digits <= row.max_pin_digits && row.max_pin_digits <= 9;
+            assert!(range || !row.has_pins());
+            assert!(row.has(row.usual_kind()), "{} has no way to a key", row.name);
+            assert!(row.whole_key || !row.card, "{}: a card opens all its doors", row.name);
+            assert_eq!(row.whole_key, !row.made_pin_per_door, "{}", row.name);
         }
+        assert!(!VendorTraits::of("nobody").is_known() && VendorTraits::of("dormakaba").is_known());
+        assert_eq!(VendorTraits::of_whole_keys().count(), VendorTraits::ALL.len() - 1, "all but TTLock");
     }
 
     #[test]

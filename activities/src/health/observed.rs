@@ -69,6 +69,16 @@ impl LockVendor for Observed<'_> {
         self.noted(self.vendor.change_window(call, doors, credential, token, window).await)
     }
 
+    async fn open_doors(
+        &self,
+        call: &CallContext,
+        doors: &[VendorLockRef],
+        credential: &VendorCredentialRef,
+        token: &CredentialToken,
+    ) -> Result<VendorCredential, VendorError> {
+        self.noted(self.vendor.open_doors(call, doors, credential, token).await)
+    }
+
     async fn delete(
         &self,
         call: &CallContext,

@@ -3,6 +3,7 @@
 use crate::{StoreError, TenantTx, row::RowExt, time::Ts};
 use jiff::Timestamp;
 use lock_domain::{
+    credential::KeyKind,
     ids::{ApiKeyId, KeyId, StayId},
     pin::{PinOrigin, PinSource},
     stay::Wish,
@@ -29,6 +30,10 @@ pub struct NewKeyRow<'a> {
     pub pin_origin: PinOrigin,
     /// It opens once.
     pub one_time: bool,
+    /// What it is.
+    pub kind: KeyKind,
+    /// Where a card is written: the encoder's name at the vendor, of at most 64 characters. Cards have one, and nothing else.
+    pub encoder: Option<&'a str>,
     /// When it was accepted, real time.
     pub at: Timestamp,
 }
@@ -54,6 +59,10 @@ pub struct KeyRow {
     pub pin_known: bool,
     /// It opens once.
     pub one_time: bool,
+    /// What it is.
+    pub kind: KeyKind,
+    /// Where a card is written.
+    pub encoder: Option<String>,
     /// When its PIN was shown.
     pub revealed_at: Option<Timestamp>,
     /// To whom.
@@ -80,8 +89,8 @@ impl TenantTx<'_> {
     pub async fn insert_key(&mut self, new: NewKeyRow<'_>) -> Result<(), StoreError> {
         self.query(
             "INSERT INTO keys (tenant_id, key_id, stay_id, holder, wish, pin_fingerprint, pin_sealed, pin_source, pin_origin, one_time,
-                               created_at)
-             VALUES ($1, $2, $3, $4, 'wanted', $5, $6, $7, $8, $9, $10)",
+                               created_at, kind, encoder)
+             VALUES ($1, $2, $3, $4, 'wanted', $5, $6, $7, $8, $9, $10, $11, $12)",
         )
         .bind(new.id.as_uuid())
         .bind(new.stay.as_uuid())
@@ -92,6 +101,8 @@ impl TenantTx<'_> {
         .bind(new.pin_origin.name())
         .bind(new.one_time)
         .bind(Ts(new.at))
+        .bind(new.kind.name())
+        .bind(new.encoder)
         .execute(&mut *self.tx)
         .await?;
         Ok(())
@@ -135,7 +146,7 @@ impl TenantTx<'_> {
         let rows = self
             .query(
                 "SELECT key_id, stay_id, holder, wish, superseded_by, pin_source, pin_origin, pin_sealed IS NOT NULL AS pin_known, one_time,
-                        revealed_at, revealed_by, created_at FROM keys
+                        kind, encoder, revealed_at, revealed_by, created_at FROM keys
                  WHERE tenant_id = $1 AND stay_id = $2 ORDER BY created_at, holder, key_id",
             )
             .bind(stay.as_uuid())
@@ -206,6 +217,8 @@ fn key_row(row: &PgRow) -> Result<KeyRow, StoreError> {
         pin_origin: row.name("pin_origin")?,
         pin_known: row.flag("pin_known")?,
         one_time: row.flag("one_time")?,
+        kind: row.name("kind")?,
+        encoder: row.text_opt("encoder")?,
         revealed_at: row.at_opt("revealed_at")?,
         revealed_by: row.uuid_opt("revealed_by")?.map(ApiKeyId::from_uuid),
         created_at: row.at("created_at")?,

@@ -82,6 +82,18 @@ impl TenantTx<'_> {
         Ok(KeptPin { again, shared_with })
     }
 
+    /// Forgets a vendor's digits of a key: they are about to be replaced, or were found to open nothing.
+    pub async fn forget_pin_of(&mut self, key: KeyId) -> Result<(), StoreError> {
+        self.query(
+            "UPDATE keys SET pin_sealed = NULL, pin_fingerprint = NULL, pin_credential_id = NULL
+             WHERE tenant_id = $1 AND key_id = $2 AND pin_source = 'vendor'",
+        )
+        .bind(key.as_uuid())
+        .execute(&mut *self.tx)
+        .await?;
+        Ok(())
+    }
+
     /// Forgets a vendor's digits that open nothing any more, because this credential is gone. Where a vendor's digits open every door of a
     /// key (`whole_key`), they are kept until the last of its credentials is gone. Digits of ours are left alone.
     pub async fn forget_made_pin(

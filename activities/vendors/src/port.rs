@@ -308,6 +308,19 @@ pub trait LockVendor: Send + Sync {
         window: Window,
     ) -> Result<VendorCredential, VendorError>;
 
+    /// Gives a standing key more doors, and changes nothing else of it: the digits that the guest knows go on opening. `doors` are all that
+    /// it opens afterwards. Can be repeated. [`crate::error::Condition::CredentialGone`] when there is no such key any more, or none that
+    /// opens anything. For [`Scope::Key`] with PINs only: what stands on a card can't be changed from afar.
+    async fn open_doors(
+        &self,
+        _call: &CallContext,
+        _doors: &[VendorLockRef],
+        _credential: &VendorCredentialRef,
+        _token: &CredentialToken,
+    ) -> Result<VendorCredential, VendorError> {
+        Err(VendorError::unsupported(self.name(), "open_doors"))
+    }
+
     /// Makes these doors refuse a credential; one that has no door left is deleted. Can be repeated. What it means at the door says
     /// [`Capabilities::revoke_reach`].
     async fn delete(

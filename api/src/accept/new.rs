@@ -12,6 +12,7 @@ use crate::{
 };
 use lock_domain::{
     command::{NewKey, Verb},
+    credential::KeyKind,
     ids::{CommandId, DoorId, KeyId, PropertyId, RoomId, StayId},
     problem::Code,
     stay::{Purpose, Stay, StayKind, StayRef, may_follow},
@@ -71,7 +72,8 @@ pub(super) async fn enter(context: &Context<'_>, tx: &mut TenantTx<'_>, draft: D
     let keys: Vec<NewKey> = holders.map(|holder| NewKey { id: KeyId::from_uuid(Uuid::now_v7()), holder }).collect();
     let verb = Verb::New { kind, window, room: rooms[0].id, doors, keys: keys.clone() };
     let command = context.command(verb);
-    let stay = Stay::begin(id.clone(), property.policy.clone(), &command)?;
+    let policy = property.policy.at(VendorTraits::of(&property.vendor), KeyKind::Pin);
+    let stay = Stay::begin(id.clone(), policy.clone(), &command)?;
     let at = lock_store::to_stored(context.at);
     let row = StayRow {
         kind,
@@ -119,13 +121,8 @@ pub(super) async fn enter(context: &Context<'_>, tx: &mut TenantTx<'_>, draft: D
         operation: Some(view::operation(&accepted(context, &id, &command))),
         times,
     });
-    let start = StayStart {
-        id: id.clone(),
-        policy: property.policy.clone(),
-        command: command.clone(),
-        vendor: property.vendor.clone(),
-        carried: None,
-    };
+    let start =
+        StayStart { id: id.clone(), policy, command: command.clone(), vendor: property.vendor.clone(), carried: None };
     let counted = rooms[0].id.as_uuid();
     Ok(Planned { id, command, target: Target::Begin(Box::new(start)), body, times, counted })
 }

@@ -1,6 +1,7 @@
 //! The invariants of DESIGN §8, read from outside: the locks and the journal of the simulator, the database, the log.
 
-use super::{Hotel, shared};
+use super::{Hotel, Site, shared};
+use lock_domain::ids::TenantId;
 use lock_sim::ttlock::Effect;
 use sqlx::{Connection as _, PgConnection, Row as _};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +31,12 @@ pub async fn check(hotel: &Hotel) {
     effects_have_intents(hotel, &mut db).await;
     record_agrees_with_locks(hotel, &mut db).await;
     assert_eq!(open_operations(hotel).await, Vec::<String>::new(), "I4");
-    the_log_is_whole(hotel, &mut db).await;
+    the_log_is_whole(hotel.tenant, &mut db).await;
+}
+
+/// I7 of a hotel at another vendor.
+pub async fn log_of(site: &Site) {
+    the_log_is_whole(site.tenant, &mut owner().await).await;
 }
 
 /// I1: one code per stay, holder and door, and none that no credential of ours stands for.
@@ -89,12 +95,12 @@ async fn record_agrees_with_locks(hotel: &Hotel, db: &mut PgConnection) {
 }
 
 /// I7: leaf indices without a gap, and every event once.
-async fn the_log_is_whole(hotel: &Hotel, db: &mut PgConnection) {
+async fn the_log_is_whole(tenant: TenantId, db: &mut PgConnection) {
     let row = sqlx::query(
         "SELECT count(*) AS n, count(DISTINCT event_id) AS events, coalesce(max(leaf_index) + 1, 0) AS size,
                 (SELECT size FROM audit_heads WHERE tenant_id = $1) AS head FROM lock_audit WHERE tenant_id = $1",
     )
-    .bind(hotel.tenant.as_uuid())
+    .bind(tenant.as_uuid())
     .fetch_one(db)
     .await
     .unwrap();

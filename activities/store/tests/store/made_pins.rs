@@ -5,7 +5,7 @@ use crate::{
     world::{World, fresh, noon},
 };
 use lock_domain::{
-    credential::CredentialState,
+    credential::{CredentialState, KeyKind},
     ids::*,
     pin::{PinOrigin, PinSource},
     stay::Action,
@@ -23,6 +23,8 @@ async fn vendor_key(world: &World, stay: StayId) -> KeyId {
         pin_source: PinSource::Vendor,
         pin_origin: PinOrigin::Vendor,
         one_time: true,
+        kind: KeyKind::Pin,
+        encoder: None,
         at: noon(),
     };
     let mut tx = world.tx().await;

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use lock_domain::{
     clock::ClockOffset,
     command::{Command, Verb},
+    credential::KeyKind,
     ids::*,
     pin::{PinOrigin, PinSource},
     policy::StayPolicy,
@@ -154,6 +155,8 @@ impl World {
             pin_source: PinSource::Ours,
             pin_origin: PinOrigin::Random,
             one_time: false,
+            kind: KeyKind::Pin,
+            encoder: None,
             at: noon(),
         };
         tx.insert_key(new).await.unwrap();

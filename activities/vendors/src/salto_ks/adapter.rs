@@ -27,6 +27,7 @@ use crate::rounding::{Granularity, outward};
 const IQS: Verb = Verb::get("GET iqs");
 const ISSUE: &str = "issue";
 const CHANGE_WINDOW: &str = "change_window";
+const OPEN_DOORS: &str = "open_doors";
 
 /// One site of one KS account.
 pub(crate) struct SaltoKs {
@@ -231,6 +232,32 @@ impl LockVendor for SaltoKs {
         let mut changed = self.credential(&user, Some(window), user.seated());
         token.as_str().clone_into(&mut changed.name);
         Ok(changed)
+    }
+
+    async fn open_doors(
+        &self,
+        call: &CallContext,
+        doors: &[VendorLockRef],
+        credential: &VendorCredentialRef,
+        token: &CredentialToken,
+    ) -> Result<VendorCredential, VendorError> {
+        let operation = Operation::begin(call);
+        let _turn = self.turn(operation, &format!("key {token}")).await?;
+        let gone = || VendorError::new(NAME, OPEN_DOORS, Condition::CredentialGone, EffectOutcome::Permanent);
+        let user = self.user(operation, &credential.0).await?.ok_or_else(gone)?;
+        let (_, now) = self.users(operation, Some(token)).await?;
+        let pin = self.pin_until(operation, &user).await?;
+        if !user.seated() || !user.use_pin || pin.is_none_or(|until| until <= now) {
+            return Err(gone());
+        }
+        let mut standing = self.read_back(operation, &user, now).await?;
+        let mut groups = Vec::with_capacity(doors.len());
+        for door in doors {
+            groups.push(self.room(operation, door).await?);
+        }
+        self.admit(operation, &Guest { user, fresh: false }, &groups).await?;
+        token.as_str().clone_into(&mut standing.name);
+        Ok(standing)
     }
 
     async fn delete(

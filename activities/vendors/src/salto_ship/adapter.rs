@@ -264,6 +264,24 @@ impl LockVendor for SaltoShip {
         found.map(|(user, _)| user.credential()).ok_or_else(|| gone(UPDATE))
     }
 
+    async fn open_doors(
+        &self,
+        call: &CallContext,
+        doors: &[VendorLockRef],
+        credential: &VendorCredentialRef,
+        _token: &CredentialToken,
+    ) -> Result<VendorCredential, VendorError> {
+        let operation = Operation::begin(call);
+        let id = credential.0.as_str();
+        let (user, _) = self.user(operation, id).await?.filter(|(user, _)| user.usable()).ok_or_else(|| gone(UPDATE))?;
+        if user.card != Card::None {
+            return Err(VendorError::unsupported(NAME, "open_doors"));
+        }
+        let wanted = users::doors(id, doors.iter().map(|door| door.lock_id.as_str()));
+        self.update(operation, id, vec![wanted]).await?;
+        Ok(user.credential())
+    }
+
     async fn delete(
         &self,
         call: &CallContext,

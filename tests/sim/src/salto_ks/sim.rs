@@ -108,6 +108,15 @@ impl SaltoKsSim {
         guests.map(|user| user_state(&world, user)).collect()
     }
 
+    /// Somebody deletes all guests in the vendor's own program.
+    pub fn forget_guests(&self) {
+        let mut world = self.world();
+        let now = world.now();
+        for user in world.users.values_mut().filter(|user| user.role == "site_guest" && user.deleted_at.is_none()) {
+            user.deleted_at = Some(now);
+        }
+    }
+
     /// Seats in use, the administrator's included.
     #[must_use]
     pub fn seats_taken(&self) -> usize {
