@@ -80,6 +80,9 @@ pages! {
     WebhookTooOld = "webhook_too_old",
     StayNotWaiting = "stay_not_waiting",
     DeskIssue = "desk_issue",
+    IncidentOver = "incident_over",
+    VaultLocked = "vault_locked",
+    RotationUnderWay = "rotation_under_way",
     WebhookIdReused = "webhook_id_reused",
 }
 

@@ -20,7 +20,9 @@ pub mod pin;
 pub mod policy;
 pub mod problem;
 pub mod stay;
+pub mod vault;
 pub mod vendor;
+pub mod vendor_flags;
 pub mod webhook;
 pub mod window;
 

@@ -7,11 +7,12 @@
 //! - Any number of callers that need the same key cost one call to the KMS.
 //!
 //! Writers use the newest version; older ones only open what they sealed. A version that is not stored, or marked as destroyed, is gone, and
-//! with it everything under it; nothing makes a new one in its place but [`DataKeys::rotate`].
+//! with it everything under it; nothing makes a new one in its place but [`DataKeys::rotate`] and [`DataKeys::ensure`]. A process that
+//! has not heard of a new version goes on sealing under the one before for at most [`SETTLE`].
 
 use crate::{
     aead::{Key, random},
-    port::{Kms, KmsError, Owner, RetryClass},
+    port::{Kms, KmsError, Owner, RetryClass, Wrapped},
 };
 use async_trait::async_trait;
 use std::{
@@ -30,6 +31,8 @@ use zeroize::Zeroizing;
 pub const TTL: Duration = Duration::from_secs(300);
 /// How long beyond [`TTL`] it is used if the KMS does not answer.
 pub const GRACE: Duration = Duration::from_secs(3600);
+/// After so long nobody seals under an earlier version any more: every process has unwrapped anew, or uses no key.
+pub const SETTLE: Duration = Duration::from_secs(TTL.as_secs() + GRACE.as_secs());
 /// How long a denial, or the absence of a version, is believed without asking again.
 pub const DENIAL: Duration = Duration::from_secs(5);
 /// How long the KMS has for one answer.
@@ -75,6 +78,8 @@ pub struct WrappedKey {
     pub version: u32,
     /// What [`Kms::wrap`] returned. Of no meaning if destroyed.
     pub wrapped: Vec<u8>,
+    /// Under which root key, as the service calls it; empty if that was not noted.
+    pub root: String,
     /// What it may be used for.
     pub state: KeyState,
 }
@@ -90,6 +95,9 @@ pub trait WrappedKeys: Send + Sync {
 
     /// Stores an active version, durably, unless that version exists already; then nothing changes.
     async fn insert_if_absent(&self, owner: Owner, purpose: Purpose, key: &WrappedKey) -> Result<(), RecordFault>;
+
+    /// Puts a version into another wrapping, unless its wrapping is not `old` any more; then nothing changes.
+    async fn rewrap(&self, owner: Owner, purpose: Purpose, old: &WrappedKey, new: &Wrapped) -> Result<(), RecordFault>;
 }
 
 /// Why there is no key to use. Carries no key material.
@@ -120,6 +128,11 @@ pub enum KeyError {
 }
 
 impl KeyError {
+    /// Whether the customer's root key refuses: nothing of his opens until he, or whoever has taken our rights, changes that.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Self::Kms(KmsError::Denied))
+    }
+
     /// Whether trying again can help.
     pub fn retry_class(&self) -> RetryClass {
         match self {
@@ -183,6 +196,46 @@ impl DataKeys {
         self.make(owner, purpose, version).await?;
         self.load(&mut slot, owner, purpose).await?;
         Ok(version)
+    }
+
+    /// Makes a version, unless it exists. Of any number of calls the first makes it.
+    pub async fn ensure(&self, owner: Owner, purpose: Purpose, version: u32) -> Result<(), KeyError> {
+        if purpose == Purpose::Fingerprint && version > 1 {
+            return Err(KeyError::Fixed);
+        }
+        let slot = self.slot(owner, purpose);
+        let mut slot = slot.lock().await;
+        if self.stored(owner, purpose).await?.iter().all(|key| key.version != version) {
+            self.make(owner, purpose, version).await?;
+        }
+        self.load(&mut slot, owner, purpose).await?;
+        Ok(())
+    }
+
+    /// The versions that are stored, in ascending order.
+    pub async fn versions(&self, owner: Owner, purpose: Purpose) -> Result<Vec<(u32, KeyState)>, KeyError> {
+        let stored = self.stored(owner, purpose).await?;
+        Ok(stored.iter().map(|key| (key.version, key.state)).collect::<BTreeMap<_, _>>().into_iter().collect())
+    }
+
+    /// Wraps a version anew under the root key that is the owner's now. A destroyed one, or one that is not stored, is left alone.
+    /// Keys in memory stay as they are: it is the same key. Returns the root key's name.
+    pub async fn rewrap(&self, owner: Owner, purpose: Purpose, version: u32) -> Result<Option<String>, KeyError> {
+        let stored = self.stored(owner, purpose).await?;
+        let Some(old) = stored.into_iter().find(|key| key.version == version && key.state != KeyState::Destroyed)
+        else {
+            return Ok(None);
+        };
+        let new = timeout(KMS_TIMEOUT, self.0.kms.rewrap(owner, purpose, &old.wrapped)).await;
+        let new = new.unwrap_or_else(|_| Err(late()))?;
+        let done = self.0.record.rewrap(owner, purpose, &old, &new).await;
+        done.map_err(|fault| KeyError::Record(fault.into()))?;
+        Ok(Some(new.root))
+    }
+
+    /// Whether an owner's columns can be opened and sealed just now. Asks the service no more often than any other use.
+    pub async fn usable(&self, owner: impl Into<Owner>) -> Result<(), KeyError> {
+        self.newest(owner.into(), Purpose::Rows).await.map(|_| ())
     }
 
     /// The key that writers use; made if there is none yet.
@@ -257,7 +310,7 @@ impl DataKeys {
             let held = if stored.state == KeyState::Destroyed {
                 Held::Destroyed
             } else {
-                let unwrapped = timeout(KMS_TIMEOUT, self.0.kms.unwrap(owner, &stored.wrapped)).await;
+                let unwrapped = timeout(KMS_TIMEOUT, self.0.kms.unwrap(owner, purpose, &stored.wrapped)).await;
                 match unwrapped.unwrap_or_else(|_| Err(late())) {
                     Ok(key) if stored.state == KeyState::Active => {
                         Held::Active(Arc::new(Key::new(stored.version, &key)))
@@ -285,8 +338,9 @@ impl DataKeys {
     async fn make(&self, owner: Owner, purpose: Purpose, version: u32) -> Result<(), KeyError> {
         let mut key = Zeroizing::new([0; 32]);
         random(&mut *key).map_err(|_| KeyError::Random)?;
-        let wrapped = timeout(KMS_TIMEOUT, self.0.kms.wrap(owner, &key)).await.unwrap_or_else(|_| Err(late()))?;
-        let wrapped = WrappedKey { version, wrapped, state: KeyState::Active };
+        let wrapped =
+            timeout(KMS_TIMEOUT, self.0.kms.wrap(owner, purpose, &key)).await.unwrap_or_else(|_| Err(late()))?;
+        let wrapped = WrappedKey { version, wrapped: wrapped.bytes, root: wrapped.root, state: KeyState::Active };
         let stored = self.0.record.insert_if_absent(owner, purpose, &wrapped).await;
         stored.map_err(|fault| KeyError::Record(fault.into()))
     }
@@ -320,7 +374,8 @@ impl Loaded {
 }
 
 fn late() -> KmsError {
-    KmsError::Unavailable("no answer in time".to_owned())
+    KmsError::Unconfirmed("no answer in time".to_owned())
 }
+
 #[cfg(test)]
 mod tests;

@@ -8,20 +8,24 @@
 //! is a [`RetryClass::Later`] error, and keys that were in use keep working for [`data_keys::GRACE`].
 
 mod aead;
+mod aws;
 pub mod codec;
 pub mod codec_json;
 pub mod data_keys;
 pub mod local;
 pub mod port;
 pub mod seal;
+mod settings;
 mod stored;
 #[cfg(test)]
 mod testing;
 
 pub use aead::OpenError;
+pub use aws::{AwsKms, AwsSettings};
 pub use codec::{HistoryCodec, data_converter};
 pub use codec_json::CodecError;
-pub use data_keys::{DataKeys, KeyError, KeyState, Purpose, WrappedKey, WrappedKeys};
+pub use data_keys::{DataKeys, KeyError, KeyState, Purpose, RecordFault, SETTLE, WrappedKey, WrappedKeys};
 pub use local::LocalFileKms;
-pub use port::{Kms, KmsError, Owner, RetryClass, SYSTEM_TENANT};
+pub use port::{Kms, KmsError, Owner, RetryClass, SYSTEM_TENANT, Wrapped};
 pub use seal::{Place, SealError};
+pub use settings::{KmsSettings, Provider, SettingsError};

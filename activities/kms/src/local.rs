@@ -1,18 +1,23 @@
 //! A key-management service in a file, for development and for an installation on one machine.
 //!
-//! One root key per installation lies in a folder that only its owner may enter. Whoever has the file has every secret; a backup of
-//! the database without it is worth nothing, and so is the database if it is lost. Two processes that start at once agree on one key.
+//! The root keys of an installation lie in a folder that only its owner may enter: `root.key` is the first, `root.2.key` the next, and
+//! the highest wraps. Whoever has the files has every secret; a backup of the database without them is worth nothing, and so is the
+//! database if they are lost. Two processes that start at once agree on one key, and those that run notice a new one by themselves.
+//!
+//! A file `NAME.disabled`, where NAME is an owner (`ten_…`, `system`) or `all`, has the effect of a disabled root key: nothing is
+//! wrapped or unwrapped for him until it is gone.
 
 use crate::{
-    aead::{Key, random, tuple},
-    port::{Kms, KmsError, Owner},
+    aead::{self, Key, random, tuple},
+    data_keys::Purpose,
+    port::{Kms, KmsError, Owner, Wrapped},
 };
 use async_trait::async_trait;
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, ErrorKind, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
 
@@ -33,10 +38,12 @@ pub enum LocalKmsError {
 }
 
 /// See the module's description.
-pub struct LocalFileKms(Key);
+pub struct LocalFileKms {
+    folder: PathBuf,
+}
 
 impl LocalFileKms {
-    /// Opens the root key in a folder, and makes both on the first start; a folder that exists and is empty is closed to others then.
+    /// Opens the root keys in a folder, and makes both on the first start; a folder that exists and is empty is closed to others then.
     /// Blocks on the file system.
     pub fn open(folder: &Path) -> Result<Self, LocalKmsError> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -50,11 +57,89 @@ impl LocalFileKms {
             create(folder, &path)?;
         }
         closed_to_others(folder)?;
+        let kms = Self { folder: folder.to_owned() };
+        kms.newest()?;
+        Ok(kms)
+    }
+
+    /// Makes the next root key, under which everything is wrapped from now on, and returns its number. What is wrapped under earlier
+    /// ones still opens; a rotation wraps it anew, and then the earlier files can be taken away. Blocks on the file system.
+    pub fn add_root_key(&self) -> Result<u32, LocalKmsError> {
+        let next = self.highest()? + 1;
+        create(&self.folder, &self.folder.join(file_name(next)))?;
+        Ok(next)
+    }
+
+    /// Refuses every use of root keys for an owner, or allows it again. Blocks on the file system.
+    pub fn set_disabled(&self, owner: Owner, disabled: bool) -> Result<(), LocalKmsError> {
+        let mark = self.folder.join(format!("{owner}.disabled"));
+        match disabled {
+            true => fs::write(mark, b"")?,
+            false => fs::remove_file(mark)?,
+        }
+        Ok(())
+    }
+
+    fn highest(&self) -> Result<u32, LocalKmsError> {
+        let mut highest = 1;
+        for entry in fs::read_dir(&self.folder)? {
+            let name = entry?.file_name();
+            let number = name.to_str().and_then(|name| name.strip_prefix("root.")?.strip_suffix(".key")?.parse().ok());
+            highest = highest.max(number.unwrap_or(1));
+        }
+        Ok(highest)
+    }
+
+    fn newest(&self) -> Result<Key, LocalKmsError> {
+        self.root(self.highest()?)
+    }
+
+    fn root(&self, number: u32) -> Result<Key, LocalKmsError> {
+        let path = self.folder.join(file_name(number));
         closed_to_others(&path)?;
         let mut bytes = Zeroizing::new(Vec::with_capacity(64));
         File::open(&path)?.take(64).read_to_end(&mut bytes)?;
         let root: &[u8; 32] = bytes.as_slice().try_into().map_err(|_| LocalKmsError::Damaged)?;
-        Ok(Self(Key::new(1, root)))
+        Ok(Key::new(number, root))
+    }
+
+    fn permitted(&self, owner: Owner) -> Result<(), KmsError> {
+        for name in [owner.to_string(), "all".to_owned()] {
+            match self.folder.join(format!("{name}.disabled")).try_exists() {
+                Ok(false) => {}
+                Ok(true) => return Err(KmsError::Denied),
+                Err(error) => return Err(KmsError::Unavailable(error.kind().to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    fn seal(&self, owner: Owner, purpose: Purpose, key: &[u8; 32]) -> Result<Wrapped, KmsError> {
+        self.permitted(owner)?;
+        let root = self.newest().map_err(unreadable)?;
+        let bytes = root.seal(&aad(owner, purpose), key).map_err(|error| KmsError::Unavailable(error.to_string()))?;
+        Ok(Wrapped { bytes, root: format!("local/{}", root.version) })
+    }
+
+    fn unseal(&self, owner: Owner, purpose: Purpose, wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>, KmsError> {
+        self.permitted(owner)?;
+        let root = self.root(aead::key_version(wrapped).map_err(|_| KmsError::Corrupt)?).map_err(unreadable)?;
+        // Without a purpose: as it was wrapped before there were several providers.
+        let opened = root.open(&aad(owner, purpose), wrapped).or_else(|_| root.open(&aad_of_before(owner), wrapped));
+        opened.map_err(|_| KmsError::Corrupt)?.as_slice().try_into().map(Zeroizing::new).map_err(|_| KmsError::Corrupt)
+    }
+}
+
+fn file_name(number: u32) -> String {
+    if number == 1 { FILE.to_owned() } else { format!("root.{number}.key") }
+}
+
+/// A root key that is not there is one that was taken away: a disk that fails says something else.
+fn unreadable(error: LocalKmsError) -> KmsError {
+    match error {
+        LocalKmsError::Io(error) if error.kind() == ErrorKind::NotFound => KmsError::Denied,
+        LocalKmsError::Io(error) => KmsError::Unavailable(error.kind().to_string()),
+        LocalKmsError::Mode | LocalKmsError::Damaged => KmsError::Denied,
     }
 }
 
@@ -83,19 +168,27 @@ fn create(folder: &Path, path: &Path) -> Result<(), LocalKmsError> {
     Ok(())
 }
 
-fn aad(owner: Owner) -> Vec<u8> {
+fn aad(owner: Owner, purpose: Purpose) -> Vec<u8> {
+    tuple(&[b"lock/wrapped-key/v2", owner.to_string().as_bytes(), purpose.name().as_bytes()])
+}
+
+fn aad_of_before(owner: Owner) -> Vec<u8> {
     tuple(&[b"lock/wrapped-key/v1", owner.to_string().as_bytes()])
 }
 
 #[async_trait]
 impl Kms for LocalFileKms {
-    async fn wrap(&self, owner: Owner, key: &[u8; 32]) -> Result<Vec<u8>, KmsError> {
-        self.0.seal(&aad(owner), key).map_err(|error| KmsError::Unavailable(error.to_string()))
+    async fn wrap(&self, owner: Owner, purpose: Purpose, key: &[u8; 32]) -> Result<Wrapped, KmsError> {
+        self.seal(owner, purpose, key)
     }
 
-    async fn unwrap(&self, owner: Owner, wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>, KmsError> {
-        let opened = self.0.open(&aad(owner), wrapped).map_err(|_| KmsError::Corrupt)?;
-        opened.as_slice().try_into().map(Zeroizing::new).map_err(|_| KmsError::Corrupt)
+    async fn unwrap(&self, owner: Owner, purpose: Purpose, wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>, KmsError> {
+        self.unseal(owner, purpose, wrapped)
+    }
+
+    async fn rewrap(&self, owner: Owner, purpose: Purpose, wrapped: &[u8]) -> Result<Wrapped, KmsError> {
+        let key = self.unseal(owner, purpose, wrapped)?;
+        self.seal(owner, purpose, &key)
     }
 }
 
@@ -104,17 +197,49 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::testing::{TempDir, tenant};
+    use Purpose::{Histories, Rows};
     use std::{os::unix::fs::symlink, sync::Barrier, thread};
 
     #[tokio::test]
     async fn keys_survive_a_restart_and_belong_to_one_owner() {
         let dir = TempDir::new();
-        let wrapped = LocalFileKms::open(dir.path()).unwrap().wrap(tenant(1), &[7; 32]).await.unwrap();
+        let wrapped = LocalFileKms::open(dir.path()).unwrap().wrap(tenant(1), Rows, &[7; 32]).await.unwrap().bytes;
         let again = LocalFileKms::open(dir.path()).unwrap();
-        assert_eq!(*again.unwrap(tenant(1), &wrapped).await.unwrap(), [7; 32]);
-        assert_eq!(again.unwrap(tenant(2), &wrapped).await.unwrap_err(), KmsError::Corrupt);
-        assert_eq!(again.unwrap(Owner::System, &wrapped).await.unwrap_err(), KmsError::Corrupt);
-        assert_eq!(again.unwrap(tenant(1), &wrapped[..20]).await.unwrap_err(), KmsError::Corrupt);
+        assert_eq!(*again.unwrap(tenant(1), Rows, &wrapped).await.unwrap(), [7; 32]);
+        assert_eq!(again.unwrap(tenant(2), Rows, &wrapped).await.unwrap_err(), KmsError::Corrupt);
+        assert_eq!(again.unwrap(tenant(1), Histories, &wrapped).await.unwrap_err(), KmsError::Corrupt);
+        assert_eq!(again.unwrap(Owner::System, Rows, &wrapped).await.unwrap_err(), KmsError::Corrupt);
+        assert_eq!(again.unwrap(tenant(1), Rows, &wrapped[..20]).await.unwrap_err(), KmsError::Corrupt);
+        let before = again.newest().unwrap().seal(&aad_of_before(tenant(1)), &[8; 32]).unwrap();
+        assert_eq!(*again.unwrap(tenant(1), Rows, &before).await.unwrap(), [8; 32], "wrapped without a purpose");
+    }
+
+    #[tokio::test]
+    async fn a_new_root_key_wraps_and_an_old_one_can_be_taken_away_after_rewrapping() {
+        let dir = TempDir::new();
+        let (kms, running) = (LocalFileKms::open(dir.path()).unwrap(), LocalFileKms::open(dir.path()).unwrap());
+        let old = kms.wrap(tenant(1), Rows, &[7; 32]).await.unwrap();
+        assert_eq!((&old.root[..], kms.add_root_key().unwrap()), ("local/1", 2));
+        let new = running.rewrap(tenant(1), Rows, &old.bytes).await.unwrap();
+        assert_eq!(new.root, "local/2", "a process that runs notices");
+        assert_eq!(*running.unwrap(tenant(1), Rows, &old.bytes).await.unwrap(), [7; 32]);
+        fs::rename(dir.path().join(FILE), dir.path().join("away")).unwrap();
+        assert_eq!(*running.unwrap(tenant(1), Rows, &new.bytes).await.unwrap(), [7; 32]);
+        assert_eq!(running.unwrap(tenant(1), Rows, &old.bytes).await.unwrap_err(), KmsError::Denied);
+    }
+
+    #[tokio::test]
+    async fn a_disabled_root_key_refuses_its_owner_and_nobody_else() {
+        let dir = TempDir::new();
+        let kms = LocalFileKms::open(dir.path()).unwrap();
+        let wrapped = kms.wrap(tenant(1), Rows, &[7; 32]).await.unwrap().bytes;
+        kms.set_disabled(tenant(1), true).unwrap();
+        assert_eq!(kms.unwrap(tenant(1), Rows, &wrapped).await.unwrap_err(), KmsError::Denied);
+        assert_eq!(kms.rewrap(tenant(1), Rows, &wrapped).await.unwrap_err(), KmsError::Denied);
+        assert_eq!(kms.wrap(tenant(1), Rows, &[7; 32]).await.unwrap_err(), KmsError::Denied);
+        kms.wrap(tenant(2), Rows, &[7; 32]).await.unwrap();
+        kms.set_disabled(tenant(1), false).unwrap();
+        assert_eq!(*kms.unwrap(tenant(1), Rows, &wrapped).await.unwrap(), [7; 32]);
     }
 
     #[tokio::test]
@@ -129,9 +254,9 @@ mod tests {
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
-        let wrapped = all[0].wrap(tenant(1), &[7; 32]).await.unwrap();
+        let wrapped = all[0].wrap(tenant(1), Rows, &[7; 32]).await.unwrap().bytes;
         for kms in &all {
-            assert_eq!(*kms.unwrap(tenant(1), &wrapped).await.unwrap(), [7; 32]);
+            assert_eq!(*kms.unwrap(tenant(1), Rows, &wrapped).await.unwrap(), [7; 32]);
         }
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "no drafts are left");
     }

@@ -3,6 +3,7 @@
 //! An implementation must bind the owner to the wrapped key, so that one tenant's wrapped key can't be passed off as another's, and
 //! must not put guest data where the service logs it (AWS writes the encryption context to CloudTrail).
 
+use crate::data_keys::Purpose;
 use async_trait::async_trait;
 use lock_domain::ids::TenantId;
 use std::{fmt, str::FromStr};
@@ -57,9 +58,12 @@ pub enum RetryClass {
 /// Why a key was not wrapped or unwrapped. Carries no key material.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KmsError {
-    /// No answer, or not in time.
+    /// It was not reached, or says that it is busy.
     #[error("the key-management service does not answer: {0}")]
     Unavailable(String),
+    /// It may have been asked, and no usable answer came. Asking again is safe: wrapping and unwrapping leave nothing behind.
+    #[error("nobody knows whether the key-management service has answered: {0}")]
+    Unconfirmed(String),
     /// The service refuses: the customer has disabled the key, or our rights are gone.
     #[error("the key-management service denies the use of the key")]
     Denied,
@@ -72,20 +76,33 @@ impl KmsError {
     /// Whether trying again can help.
     pub fn retry_class(&self) -> RetryClass {
         match self {
-            Self::Unavailable(_) => RetryClass::Later,
+            Self::Unavailable(_) | Self::Unconfirmed(_) => RetryClass::Later,
             Self::Denied | Self::Corrupt => RetryClass::Never,
         }
     }
 }
 
+/// A data key in its wrapping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrapped {
+    /// What only the service can take off.
+    pub bytes: Vec<u8>,
+    /// The service's name for the root key that it is wrapped under, for people and for rotations. Not a secret.
+    pub root: String,
+}
+
 /// A key-management service.
 #[async_trait]
 pub trait Kms: Send + Sync {
-    /// Encrypts a data key under the owner's root key.
-    async fn wrap(&self, owner: Owner, key: &[u8; 32]) -> Result<Vec<u8>, KmsError>;
+    /// Encrypts a data key under the root key that is the owner's now. Owner and purpose are bound to it.
+    async fn wrap(&self, owner: Owner, purpose: Purpose, key: &[u8; 32]) -> Result<Wrapped, KmsError>;
 
-    /// The inverse of [`Kms::wrap`], for the same owner.
-    async fn unwrap(&self, owner: Owner, wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>, KmsError>;
+    /// The inverse of [`Kms::wrap`], for the same owner and purpose, also under an earlier root key.
+    async fn unwrap(&self, owner: Owner, purpose: Purpose, wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>, KmsError>;
+
+    /// Wraps what is wrapped under any of the owner's root keys anew under the one that is his now. The data key stays the same, and a
+    /// service that can does it without showing it to us.
+    async fn rewrap(&self, owner: Owner, purpose: Purpose, wrapped: &[u8]) -> Result<Wrapped, KmsError>;
 }
 
 #[cfg(test)]

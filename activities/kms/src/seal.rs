@@ -43,6 +43,11 @@ impl From<NoRandomness> for SealError {
 }
 
 impl SealError {
+    /// Whether the customer's root key refuses; see [`KeyError::is_denied`].
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Self::Key(error) if error.is_denied())
+    }
+
     /// Whether trying again can help.
     pub fn retry_class(&self) -> RetryClass {
         match self {
@@ -72,6 +77,23 @@ impl DataKeys {
         let version = aead::key_version(sealed)?;
         let key = self.version(owner, Purpose::Rows, version).await?;
         Ok(key.open(&place.aad(owner), sealed)?)
+    }
+
+    /// What is sealed under an earlier version, under `version` instead; `None` if it is under that one or a later one already.
+    pub async fn reseal(
+        &self,
+        owner: impl Into<Owner>,
+        place: &Place,
+        sealed: &[u8],
+        version: u32,
+    ) -> Result<Option<Vec<u8>>, SealError> {
+        let owner = owner.into();
+        if aead::key_version(sealed)? >= version {
+            return Ok(None);
+        }
+        let plain = self.open(owner, place, sealed).await?;
+        let key = self.version(owner, Purpose::Rows, version).await?;
+        Ok(Some(key.seal(&place.aad(owner), &plain)?))
     }
 
     /// HMAC-SHA-256 of a value under a key that only this owner's fingerprints use: equal values of one owner and label have equal
@@ -154,6 +176,21 @@ mod tests {
             let error = rig.keys.open(owner, &place, &bytes).await.unwrap_err();
             assert!(matches!(error, SealError::Open(found) if found == expected));
         }
+    }
+
+    #[tokio::test]
+    async fn resealing_moves_to_a_version_once_and_never_back() {
+        let rig = Rig::new();
+        let (owner, place) = of((0, 0, 0, 0, 0));
+        let first = rig.keys.seal(owner, &place, b"4829").await.unwrap();
+        rig.keys.ensure(owner, Purpose::Rows, 2).await.unwrap();
+        rig.keys.ensure(owner, Purpose::Rows, 2).await.unwrap();
+        assert_eq!(rig.keys.versions(owner, Purpose::Rows).await.unwrap().len(), 2);
+        let second = rig.keys.reseal(owner, &place, &first, 2).await.unwrap().unwrap();
+        assert_eq!(aead::key_version(&second), Ok(2));
+        assert_eq!(&**rig.another_process().open(owner, &place, &second).await.unwrap(), b"4829");
+        assert_eq!(rig.keys.reseal(owner, &place, &second, 2).await.unwrap(), None);
+        assert_eq!(rig.keys.reseal(owner, &place, &second, 1).await.unwrap(), None);
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@
 
 use crate::{
     data_keys::{KeyState, Purpose, RecordFault, WrappedKey, WrappedKeys},
-    port::{Owner, SYSTEM_TENANT},
+    port::{Owner, SYSTEM_TENANT, Wrapped},
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -22,7 +22,14 @@ impl WrappedKeys for Store {
 
     async fn insert_if_absent(&self, owner: Owner, purpose: Purpose, key: &WrappedKey) -> Result<(), RecordFault> {
         let mut tx = self.tenant(row_owner(owner)).await?;
-        tx.insert_wrapped_key(purpose.name(), key.version, &key.wrapped, Timestamp::now()).await?;
+        tx.insert_wrapped_key(purpose.name(), key.version, &key.wrapped, &key.root, Timestamp::now()).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn rewrap(&self, owner: Owner, purpose: Purpose, old: &WrappedKey, new: &Wrapped) -> Result<(), RecordFault> {
+        let mut tx = self.tenant(row_owner(owner)).await?;
+        let (name, at) = (purpose.name(), Timestamp::now());
+        tx.rewrap_key(name, old.version, &old.wrapped, &new.bytes, &new.root, at).await?;
         Ok(tx.commit().await?)
     }
 }
@@ -40,5 +47,5 @@ fn from_row(row: lock_store::WrappedKey) -> WrappedKey {
         TenantKeyState::DecryptOnly => KeyState::DecryptOnly,
         TenantKeyState::Destroyed => KeyState::Destroyed,
     };
-    WrappedKey { version: row.version, wrapped: row.wrapped, state }
+    WrappedKey { version: row.version, wrapped: row.wrapped, root: row.root, state }
 }

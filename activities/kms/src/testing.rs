@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::{
-    DataKeys, Kms, KmsError, Owner, Purpose, WrappedKey, WrappedKeys,
+    DataKeys, Kms, KmsError, Owner, Purpose, Wrapped, WrappedKey, WrappedKeys,
     data_keys::{KeyState, RecordFault},
 };
 use async_trait::async_trait;
@@ -43,7 +43,8 @@ impl Rig {
 }
 
 pub(crate) struct FaultyKms {
-    inner: crate::LocalFileKms,
+    pub(crate) inner: crate::LocalFileKms,
+    _dir: TempDir,
     fault: Mutex<Option<KmsError>>,
     hangs: AtomicBool,
     wraps: AtomicUsize,
@@ -56,6 +57,7 @@ impl FaultyKms {
         let inner = crate::LocalFileKms::open(dir.path()).unwrap();
         Self {
             inner,
+            _dir: dir,
             fault: Mutex::default(),
             hangs: AtomicBool::default(),
             wraps: AtomicUsize::default(),
@@ -91,14 +93,19 @@ impl FaultyKms {
 
 #[async_trait]
 impl Kms for FaultyKms {
-    async fn wrap(&self, owner: Owner, key: &[u8; 32]) -> Result<Vec<u8>, KmsError> {
+    async fn wrap(&self, owner: Owner, purpose: Purpose, key: &[u8; 32]) -> Result<Wrapped, KmsError> {
         self.called(&self.wraps).await?;
-        self.inner.wrap(owner, key).await
+        self.inner.wrap(owner, purpose, key).await
     }
 
-    async fn unwrap(&self, owner: Owner, wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>, KmsError> {
+    async fn unwrap(&self, owner: Owner, purpose: Purpose, wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>, KmsError> {
         self.called(&self.unwraps).await?;
-        self.inner.unwrap(owner, wrapped).await
+        self.inner.unwrap(owner, purpose, wrapped).await
+    }
+
+    async fn rewrap(&self, owner: Owner, purpose: Purpose, wrapped: &[u8]) -> Result<Wrapped, KmsError> {
+        self.called(&self.wraps).await?;
+        self.inner.rewrap(owner, purpose, wrapped).await
     }
 }
 
@@ -136,6 +143,16 @@ impl WrappedKeys for MemoryRecord {
     async fn insert_if_absent(&self, owner: Owner, purpose: Purpose, key: &WrappedKey) -> Result<(), RecordFault> {
         self.answer()?;
         self.keys.lock().unwrap().entry((owner, purpose, key.version)).or_insert_with(|| key.clone());
+        Ok(())
+    }
+
+    async fn rewrap(&self, owner: Owner, purpose: Purpose, old: &WrappedKey, new: &Wrapped) -> Result<(), RecordFault> {
+        self.answer()?;
+        let mut keys = self.keys.lock().unwrap();
+        let held = keys.get_mut(&(owner, purpose, old.version)).filter(|held| held.wrapped == old.wrapped);
+        if let Some(held) = held {
+            (held.wrapped, held.root) = (new.bytes.clone(), new.root.clone());
+        }
         Ok(())
     }
 }

@@ -6,6 +6,7 @@
 mod deployment;
 mod dynamic_config;
 mod http;
+mod moto;
 mod nats;
 mod options;
 mod pidfile;
@@ -30,6 +31,7 @@ mod wheels;
 pub use deployment::Deployment;
 pub use dynamic_config::{DynamicValue, TESTS_YAML, TUNED_YAML, parse_flat_yaml};
 pub use http::get as http_get;
+pub use moto::Moto;
 pub use options::StackOptions;
 pub use poll::wait_until;
 pub use ports::free_port;

@@ -55,7 +55,7 @@ async fn a_hanging_kms_is_an_outage() {
     let rig = Rig::new();
     rig.kms.hang(true);
     let error = rig.keys.newest(tenant(1), Rows).await.err().unwrap();
-    assert!(matches!(error, KeyError::Kms(KmsError::Unavailable(_))));
+    assert!(matches!(error, KeyError::Kms(KmsError::Unconfirmed(_))));
 }
 
 #[tokio::test(start_paused = true)]
@@ -149,4 +149,31 @@ async fn a_store_that_does_not_answer_can_be_asked_again() {
     assert_eq!(rig.keys.newest(tenant(1), Rows).await.err().unwrap().retry_class(), RetryClass::Later);
     rig.record.fail(false);
     rig.keys.newest(tenant(1), Rows).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn r_lock_03_a_disabled_root_key_is_noticed_within_the_lifetime_of_a_cached_one() {
+    let rig = Rig::new();
+    rig.keys.usable(tenant(1)).await.unwrap();
+    rig.kms.inner.set_disabled(tenant(1), true).unwrap();
+    tokio::time::advance(TTL - Duration::from_secs(1)).await;
+    rig.keys.usable(tenant(1)).await.unwrap();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert!(rig.keys.usable(tenant(1)).await.err().unwrap().is_denied());
+    rig.kms.inner.set_disabled(tenant(1), false).unwrap();
+    tokio::time::advance(DENIAL).await;
+    rig.keys.usable(tenant(1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn rewrapping_changes_the_wrapping_and_not_the_key() {
+    let rig = Rig::new();
+    let before = rig.keys.newest(tenant(1), Rows).await.unwrap().mac("x", b"");
+    rig.kms.inner.add_root_key().unwrap();
+    for _ in 0..2 {
+        assert_eq!(rig.keys.rewrap(tenant(1), Rows, 1).await.unwrap().as_deref(), Some("local/2"));
+    }
+    assert_eq!(rig.record.all(tenant(1), Rows).await.unwrap()[0].root, "local/2");
+    assert_eq!(rig.another_process().newest(tenant(1), Rows).await.unwrap().mac("x", b""), before);
+    assert_eq!(rig.keys.rewrap(tenant(1), Rows, 9).await.unwrap(), None);
 }

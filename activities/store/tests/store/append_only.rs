@@ -13,7 +13,7 @@ async fn r_lock_17_append_only_tables_refuse_every_change() {
                AND NOT has_table_privilege('lock_app_rw', c.oid, 'DELETE')
                ORDER BY 1";
     let tables: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut db.superuser().await).await.unwrap();
-    assert_eq!(tables, ["clock_syncs", "door_records", "key_credential_attempts", "lock_audit"]);
+    assert_eq!(tables, ["clock_syncs", "door_records", "key_credential_attempts", "lock_audit", "vault_accesses"]);
     for table in tables {
         for change in [
             format!("UPDATE {table} SET at = at"),

@@ -46,10 +46,10 @@ async fn the_first_wrapped_key_of_a_version_stays() {
     let db = TestDb::new().await;
     let world = World::new(&db).await;
     let mut tx = world.tx().await;
-    assert!(tx.insert_wrapped_key("pins", 1, b"first", noon()).await.unwrap());
-    assert!(!tx.insert_wrapped_key("pins", 1, b"second", noon()).await.unwrap());
-    assert!(tx.insert_wrapped_key("pins", 2, b"third", noon()).await.unwrap());
-    assert!(tx.insert_wrapped_key("histories", 1, b"fourth", noon()).await.unwrap());
+    assert!(tx.insert_wrapped_key("pins", 1, b"first", "root", noon()).await.unwrap());
+    assert!(!tx.insert_wrapped_key("pins", 1, b"second", "root", noon()).await.unwrap());
+    assert!(tx.insert_wrapped_key("pins", 2, b"third", "root", noon()).await.unwrap());
+    assert!(tx.insert_wrapped_key("histories", 1, b"fourth", "root", noon()).await.unwrap());
     let keys = tx.wrapped_keys("pins").await.unwrap();
     let found: Vec<_> = keys.iter().map(|k| (k.version, k.wrapped.as_slice(), k.state)).collect();
     assert_eq!(
