@@ -6,6 +6,9 @@
 mod config;
 mod connect;
 mod http;
+pub mod maintenance;
+pub mod nightly;
+mod queues;
 mod telemetry;
 pub mod versions;
 
@@ -14,20 +17,18 @@ pub use connect::{connect, connection};
 
 use anyhow::Context as _;
 use lock_activities::{
-    Effects, Records,
+    ContractChecks, Effects, Maintenance as Devices, Records, Vault,
     health::{Gate, Prober},
     inbound::Inbound,
 };
 use lock_kms::{DataKeys, LocalFileKms};
 use lock_store::Store;
 use lock_vendors::{meter::PrometheusMeter, registry::VendorRegistry, token_cache::MemoryTokenCache};
-use lock_workflows::{KeyLifecycle, QUEUE_STAYS, vendor_queue};
 use secrecy::ExposeSecret as _;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use temporalio_sdk::{
-    Worker, WorkerOptions,
+    Worker,
     interceptors::{ActivityInboundInterceptor, ExecuteActivityInput, ExecuteActivityOutput, Next},
-    runtime::PollerBehavior,
 };
 use tokio::{net::TcpListener, sync::watch};
 
@@ -80,36 +81,26 @@ pub async fn run(
     let vendors = Arc::new(VendorRegistry::new(Arc::new(meter), Arc::new(MemoryTokenCache::default()))?);
     let gate = Arc::new(Gate::new(store.clone()));
     let effects = Effects::new(store.clone(), keys.clone(), Arc::clone(&vendors), Arc::clone(&gate));
-    let inbound = Inbound::new(store.clone(), keys.clone(), Arc::clone(&vendors));
+    let contracts = ContractChecks::new(store.clone(), keys.clone(), Arc::clone(&vendors));
+    let loops = maintenance::Loops::new(client.clone());
+    let inbound = Inbound::new(store.clone(), keys.clone(), Arc::clone(&vendors), Arc::new(loops.clone()));
+    let devices = Devices::new(store.clone(), keys.clone(), Arc::clone(&vendors));
+    let vault = Vault { store: store.clone(), keys: keys.clone() };
     let every = Duration::from_secs_f64(config.probe_every_s);
     let prober = (!every.is_zero()).then(|| Prober::new(store.clone(), keys, vendors, gate, every));
 
     let (runtime, sdk_metrics) = telemetry::runtime()?;
-    let version = versions::options(config.deployment.as_deref(), &config.build_id);
-    let stays = WorkerOptions::new(QUEUE_STAYS)
-        .register_workflow::<KeyLifecycle>()?
-        .register_activities(Records { store: store.clone() })
-        .activity_inbound_interceptor(watch.clone())
-        .deployment_options(version.clone())
-        .max_cached_workflows(config.cached_stays)
-        .workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(10))
-        .sticky_queue_schedule_to_start_timeout(Duration::from_secs(4))
-        .graceful_shutdown_period(GRACE)
-        .build();
-    let limit = (config.vendor_rps > 0.0).then_some(config.vendor_rps);
-    let ttlock = WorkerOptions::new(vendor_queue("ttlock"))
-        .register_activities(effects)
-        .activity_inbound_interceptor(watch)
-        .activity_task_poller_behavior(PollerBehavior::SimpleMaximum(10))
-        .maybe_max_task_queue_activities_per_second(limit)
-        .deployment_options(version)
-        .graceful_shutdown_period(GRACE)
-        .build();
+    let work = queues::Work { records: Records { store: store.clone() }, effects, contracts, devices, vault };
+    let mut workers = queues::workers(&runtime, &client, &config, &work, &watch)?;
+    let stops: Vec<_> = workers.iter().map(Worker::shutdown_handle).collect();
     let connection = client.connection().clone();
-    let mut stays = Worker::new(&runtime, client.clone(), stays).context("worker of the stays")?;
-    let mut ttlock = Worker::new(&runtime, client, ttlock).context("worker of TTLock")?;
-    let (stop_stays, stop_ttlock) = (stays.shutdown_handle(), ttlock.shutdown_handle());
-
+    let begun = loops.begin_all(store.clone(), stop.clone());
+    let upkeep = async {
+        if config.maintenance {
+            begun.await;
+        }
+    };
+    let nightly = nightly::Nightly::default().run(client.clone(), store.clone(), stop.clone());
     let listener = TcpListener::bind(config.metrics_addr).await.context("address of /metrics")?;
     let address = listener.local_addr()?;
     let relay = lock_events::OutboxRelay::new(store.clone(), config.nats_url.clone());
@@ -140,12 +131,12 @@ pub async fn run(
     let stopper = async {
         let _ = stop.wait_for(|stop| *stop).await;
         tracing::info!("draining: no new work is taken");
-        stop_stays();
-        stop_ttlock();
+        stops.iter().for_each(|stop| stop());
     };
-    let (first, second, (), (), (), (), ()) =
-        tokio::join!(stays.run(), ttlock.run(), relay, stopper, taking_over, probing, following);
-    first.and(second).context("a Temporal worker ended")?;
+    let working = futures::future::join_all(workers.iter_mut().map(Worker::run));
+    let (ended, (), (), (), (), (), (), ()) =
+        tokio::join!(working, relay, stopper, taking_over, probing, following, nightly, upkeep);
+    ended.into_iter().collect::<Result<(), _>>().context("a Temporal worker ended")?;
     http.await??;
     Ok(())
 }

@@ -11,12 +11,14 @@ pub mod contract_check;
 pub mod drain;
 pub mod key_lifecycle;
 pub mod maintenance;
+pub mod rotation;
 pub mod search;
 
 pub use activities::{Batch, LockBatch, LocksLooked, Performed, StaySnapshot, Survey, SurveyAsk};
 pub use contract_check::{CONTRACT_TRIES, ContractCheck, ContractDone, ContractStart};
 pub use drain::{Drain, DrainSeen, DrainStart};
 pub use key_lifecycle::{CommandAnswer, KeyLifecycle, StayStart};
+pub use rotation::{KeyRotation, RotationProgress, RotationStage, RotationStart};
 pub use maintenance::{LookNow, Maintenance, MaintenanceStart, Upkeep, WakeLocks};
 
 /// The queue of workflows that belong to no vendor.

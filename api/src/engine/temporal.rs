@@ -15,7 +15,7 @@ use lock_domain::{
     stay::{Stay, StayPhase, StayRef},
 };
 use lock_workflows::{
-    CommandAnswer, KeyLifecycle, LookNow, Maintenance, MaintenanceStart, QUEUE_STAYS, StayStart, search, vendor_queue,
+    CommandAnswer, Drain, DrainStart, KeyLifecycle, LookNow, Maintenance, MaintenanceStart, QUEUE_STAYS, StayStart, search, vendor_queue,
 };
 use std::time::Duration;
 use temporalio_client::{
@@ -224,6 +224,21 @@ impl StayEngine for Temporal {
             let (client, now) = (self.client().await?, LookNow { tenant });
             let sent = client.signal_with_start_workflow(Maintenance::run, start, Maintenance::look_now, now, options);
             sent.await.map(drop).map_err(|error| EngineError::Failed(error.to_string()))
+        };
+        tokio::time::timeout(ACCEPT, ask).await.map_err(|_| EngineError::Timeout)?
+    }
+
+    async fn begin_drain(&self, start: DrainStart) -> Result<(), EngineError> {
+        let ask = async {
+            let options = WorkflowStartOptions::new(QUEUE_STAYS, start.workflow_id())
+                .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
+                .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate)
+                .search_attributes(search::of_property(start.tenant, start.property))
+                .build();
+            match self.client().await?.start_workflow(Drain::run, start, options).await {
+                Ok(_) | Err(WorkflowStartError::AlreadyStarted { .. }) => Ok(()),
+                Err(other) => Err(EngineError::Failed(other.to_string())),
+            }
         };
         tokio::time::timeout(ACCEPT, ask).await.map_err(|_| EngineError::Timeout)?
     }

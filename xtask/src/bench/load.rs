@@ -26,42 +26,69 @@ const MOST_LOOKS: usize = 30;
 const BATCH: usize = 200;
 
 /// One after another, and many at once.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Measured {
     /// Durations of runs one after another.
     pub sequential: Times,
     /// Durations of runs with others in flight.
     pub parallel: Times,
-    /// Runs a second with others in flight.
-    pub throughput: f64,
-    /// Processor time while others are in flight (the floor: of all its runs), per run.
-    pub cpu: String,
+    /// How long the latter took together.
+    pub parallel_took: Duration,
+    /// Processor time of `cpu_runs` runs.
+    pub cpu: CpuTimes,
+    /// Those with others in flight (the floor: all).
+    pub cpu_runs: usize,
 }
 
-/// Measures `sequential` stays one after another, then `parallel` ones with `in_flight` at once.
+impl Measured {
+    /// Runs a second with others in flight.
+    #[must_use]
+    pub fn throughput(&self) -> f64 {
+        per_second(self.parallel.count(), self.parallel_took.as_secs_f64())
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            sequential: self.sequential.plus(other.sequential),
+            parallel: self.parallel.plus(other.parallel),
+            parallel_took: self.parallel_took + other.parallel_took,
+            cpu: self.cpu.plus(&other.cpu),
+            cpu_runs: self.cpu_runs + other.cpu_runs,
+        }
+    }
+}
+
+/// Measures `sequential` stays one after another, then `parallel` ones with `in_flight` at once. Rounds must have names of their own.
 ///
 /// # Errors
 /// When the API doesn't confirm a key.
-pub async fn measure(api: &Api, sequential: usize, parallel: usize, in_flight: usize) -> Result<Measured> {
+pub async fn measure(
+    api: &Api,
+    round: usize,
+    sequential: usize,
+    parallel: usize,
+    in_flight: usize,
+) -> Result<Measured> {
     let rooms: Vec<String> = api.rooms().await?.into_iter().map(|(number, _)| number).take(BATCH).collect();
     ensure!(rooms.len() == BATCH, "the bench needs {BATCH} rooms");
-    for_all(api, &rooms, "warm", WARM_UP, 1).await?;
+    for_all(api, &rooms, &format!("{round}warm"), WARM_UP, 1).await?;
 
     let mut times = Vec::new();
     for (batch, size) in batches(sequential).enumerate() {
-        times.extend(for_all(api, &rooms, &format!("seq{batch}"), size, 1).await?.0);
+        times.extend(for_all(api, &rooms, &format!("{round}seq{batch}"), size, 1).await?.0);
     }
     let sequential = Times::of(times);
     let (mut times, mut took, mut cpu) = (Vec::new(), Duration::ZERO, CpuTimes::default());
     for (batch, size) in batches(parallel).enumerate() {
-        let (some, part, used) = for_all(api, &rooms, &format!("par{batch}"), size, in_flight).await?;
+        let (some, part, used) = for_all(api, &rooms, &format!("{round}par{batch}"), size, in_flight).await?;
         times.extend(some);
         took += part;
         cpu = cpu.plus(&used);
     }
-    let throughput = per_second(times.len(), took.as_secs_f64());
-    let cpu = cpu.per_run(times.len());
-    Ok(Measured { sequential, parallel: Times::of(times), throughput, cpu })
+    let cpu_runs = times.len();
+    Ok(Measured { sequential, parallel: Times::of(times), parallel_took: took, cpu, cpu_runs })
 }
 
 fn batches(count: usize) -> impl Iterator<Item = usize> {

@@ -14,6 +14,12 @@ impl Times {
         Self { sorted_ms: ms }
     }
 
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self::of([self.sorted_ms, other.sorted_ms].concat())
+    }
+
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> usize {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -42,8 +43,8 @@ impl Tool {
         let took = answer["parallel_took_s"].as_f64().context("no duration")?;
         let parallel = times("parallel_ms")?;
         let sequential = times("sequential_ms")?;
-        let cpu = used.per_run(sequential.count() + parallel.count());
-        Ok(Measured { sequential, throughput: per_second(parallel.count(), took), parallel, cpu })
+        let cpu_runs = sequential.count() + parallel.count();
+        Ok(Measured { sequential, parallel, parallel_took: Duration::from_secs_f64(took), cpu: used, cpu_runs })
     }
 
     /// KiB that the SDK itself keeps of a workflow that sleeps in a worker's cache.
