@@ -8,7 +8,7 @@ pub use temporal::{Temporal, TemporalSettings};
 
 use async_trait::async_trait;
 use lock_domain::{clock::ClockOffset, command::Command, ids::{PropertyId, StayId, TenantId}, problem::Code, stay::StayRef, stay::Verdict};
-use lock_workflows::StayStart;
+use lock_workflows::{DrainStart, StayStart};
 use std::time::Duration;
 
 /// To whom a command goes.
@@ -57,6 +57,9 @@ pub trait StayEngine: Send + Sync + 'static {
 
     /// Has all devices of a property looked at now, whatever the hour. It may be told twice.
     async fn look_after_devices(&self, tenant: TenantId, property: PropertyId) -> Result<(), EngineError>;
+
+    /// Begins the drain of an outage. It may be told twice.
+    async fn begin_drain(&self, start: DrainStart) -> Result<(), EngineError>;
 
     /// Whether the engine answers.
     async fn ready(&self) -> Result<(), EngineError>;

@@ -10,6 +10,7 @@ mod clocks;
 mod cursor;
 mod dispatcher;
 mod docs;
+mod drains;
 pub mod dto;
 pub mod engine;
 mod error_pages;

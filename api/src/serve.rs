@@ -19,6 +19,7 @@ pub async fn serve(
     let (notice, drain) = (state.config().notice, state.config().drain);
     let sweeper = tokio::spawn(sweep(state.clone()));
     let dispatcher = tokio::spawn(crate::dispatcher::run(state.clone()));
+    let drains = tokio::spawn(crate::drains::run(state.clone()));
     let draining = state.clone();
     let signal = async move {
         shutdown.await;
@@ -45,6 +46,7 @@ pub async fn serve(
     };
     sweeper.abort();
     dispatcher.abort();
+    drains.abort();
     result
 }
 

@@ -138,6 +138,27 @@ impl TenantTx<'_> {
         Ok((key, token))
     }
 
+    /// A name under which the service itself asks, as an API key that nobody can use: its secret is thrown away, and it has expired. It is made
+    /// when it is first needed.
+    pub async fn service_key(&mut self, role: &str, now: Timestamp) -> Result<ApiKey, StoreError> {
+        let id = ApiKeyId::from_uuid(Uuid::new_v5(&self.tenant.as_uuid(), format!("service/{role}").as_bytes()));
+        if let Some(key) = self.api_key(id).await? {
+            return Ok(key);
+        }
+        let (_, hash) = token::mint(self.tenant, id);
+        self.query(
+            "INSERT INTO api_keys (tenant_id, api_key_id, name, role, scopes, secret_sha256, created_at, expires_at)
+             VALUES ($1, $2, $3, 'service', '{}', $4, $5, $5) ON CONFLICT DO NOTHING",
+        )
+        .bind(id.as_uuid())
+        .bind(format!("service: {role}"))
+        .bind(&hash[..])
+        .bind(Ts(now))
+        .execute(&mut *self.tx)
+        .await?;
+        self.api_key(id).await?.ok_or(StoreError::NotFound("service key"))
+    }
+
     /// An API key by its id.
     pub async fn api_key(&mut self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
         let row = self.query(SELECT).bind(id.as_uuid()).fetch_optional(&mut *self.tx).await?;

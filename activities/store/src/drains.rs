@@ -246,7 +246,7 @@ impl TenantTx<'_> {
             .query(
                 "SELECT t.outage_id, t.stay_id, t.channel, s.property_id, s.reservation, o.vendor FROM drain_steps t
                  JOIN outages o ON o.tenant_id = $1 AND o.outage_id = t.outage_id JOIN stays s ON s.tenant_id = $1 AND s.stay_id = t.stay_id
-                 WHERE t.tenant_id = $1 AND t.state = 'asked' ORDER BY t.asked_at, t.place LIMIT $2",
+                 WHERE t.tenant_id = $1 AND t.state = 'asked' AND o.closed_at IS NULL ORDER BY t.asked_at, t.place LIMIT $2",
             )
             .bind(i64::from(limit))
             .fetch_all(&mut *self.tx)

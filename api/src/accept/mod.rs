@@ -8,6 +8,7 @@
 //! It must not know how workflows or vendors work. If the process dies after tx 1, [`crate::dispatcher`] delivers the command, and a
 //! repeat of the request gets the provisional answer. If Temporal does not answer, the caller gets that answer at once.
 
+mod divert;
 mod finish;
 mod guard;
 mod new;
@@ -37,7 +38,7 @@ use lock_domain::{
     problem::Code,
     stay::StayRef,
 };
-use lock_store::{ApiKey, CommandRow, CommandStatus, IdempotencyScope, NewCommand, Property, TenantTx};
+use lock_store::{ApiKey, AskedStep, CommandRow, CommandStatus, IdempotencyScope, NewCommand, Property, TenantTx};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -57,6 +58,8 @@ pub(crate) enum Wanted {
     OneShot(OneShotKey),
     /// Take a one-shot key back.
     Revoke,
+    /// Go to another vendor's doors, as a drain has planned.
+    Divert(AskedStep),
 }
 
 impl Wanted {

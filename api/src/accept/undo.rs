@@ -42,6 +42,12 @@ pub(crate) async fn undo(
             tx.record_stay(stay.id, &void(stay, at)).await.map_err(failure::store)?;
         }
         Verb::Reissue { old, key } => tx.keep_key(*old, key.id).await.map_err(failure::store)?,
+        Verb::Divert { keys, .. } => {
+            for successor in keys {
+                tx.keep_key(successor.old, successor.key.id).await.map_err(failure::store)?;
+            }
+            tx.set_diverted(stay.id, None).await.map_err(failure::store)?;
+        }
         Verb::ModifyStay { .. } => tx.narrow_claims(stay.id).await.map_err(failure::store)?,
         _ => {}
     }
@@ -56,6 +62,7 @@ fn made(verb: &Verb) -> Vec<KeyId> {
     match verb {
         Verb::New { keys, .. } | Verb::Duplicate { keys } => keys.iter().map(|key| key.id).collect(),
         Verb::Reissue { key, .. } => vec![key.id],
+        Verb::Divert { keys, .. } => keys.iter().map(|successor| successor.key.id).collect(),
         _ => Vec::new(),
     }
 }

@@ -1,6 +1,6 @@
 //! Tx 1 of the verbs on a stay that exists.
 
-use super::{Context, Planned, Wanted, accepted, new};
+use super::{Context, Planned, Wanted, accepted, divert, new};
 use crate::{
     engine::Target,
     failure,
@@ -41,6 +41,7 @@ pub(super) async fn plan(
         Wanted::CheckOut => context.command(Verb::CheckOut),
         Wanted::Cancel | Wanted::Revoke => context.command(Verb::Cancel),
         Wanted::Read => context.command(Verb::Read),
+        Wanted::Divert(step) => divert::plan(context, tx, &stay, &step).await?,
         Wanted::Remove(asked) => {
             if let Some(key) = asked.key {
                 wanted_key(tx, stay.id, key).await?;
@@ -185,5 +186,6 @@ fn kind(wanted: &Wanted) -> VerbKind {
         Wanted::CheckOut => VerbKind::CheckOut,
         Wanted::Cancel | Wanted::Revoke => VerbKind::Cancel,
         Wanted::Read => VerbKind::Read,
+        Wanted::Divert(_) => VerbKind::Divert,
     }
 }
