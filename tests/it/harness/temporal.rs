@@ -4,7 +4,7 @@
 //! know how it is done. A skipped clock belongs to one execution: the API, the activities and the simulated locks stay in the present.
 
 use super::{Hotel, shared, until};
-use lock_domain::ids::stay_workflow_id;
+use lock_domain::ids::{maintenance_workflow_id, stay_workflow_id};
 use lock_kms::HistoryCodec;
 use lock_workflows::KeyLifecycle;
 use serde_json::{Value, json};
@@ -37,9 +37,17 @@ pub struct StayRun {
 
 impl StayRun {
     pub async fn of(hotel: &Hotel, reservation: &str) -> Self {
+        Self::named(hotel, stay_workflow_id(hotel.tenant, hotel.property, &reservation.parse().unwrap())).await
+    }
+
+    /// The workflow that looks after a hotel's devices.
+    pub async fn of_devices(hotel: &Hotel) -> Self {
+        Self::named(hotel, maintenance_workflow_id(hotel.tenant, hotel.property)).await
+    }
+
+    async fn named(hotel: &Hotel, workflow_id: String) -> Self {
         let keys = shared().keys(&hotel.store);
         let client = lock_worker::connect(shared().stack.temporal_address(), NAMESPACE, &keys, "tests").await.unwrap();
-        let workflow_id = stay_workflow_id(hotel.tenant, hotel.property, &reservation.parse().unwrap());
         Self { client, codec: HistoryCodec::new(keys), workflow_id }
     }
 

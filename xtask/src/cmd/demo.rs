@@ -1,4 +1,4 @@
-//! `demo`: the whole system on a stack of its own, and a story in seven scenes whose claims are checked.
+//! `demo`: the whole system on a stack of its own, and a story in nine scenes whose claims are checked.
 
 use std::process::ExitCode;
 use std::time::Instant;

@@ -38,6 +38,12 @@ impl Call {
         Self { path: format!("stays/{reservation}/{verb}"), body, key: fresh_key(), wait_s: None }
     }
 
+    /// A write at any path below the property.
+    #[must_use]
+    pub fn at(path: &str, body: Value) -> Self {
+        Self { path: path.to_owned(), body, key: fresh_key(), wait_s: None }
+    }
+
     /// With this Idempotency-Key instead of a new one.
     #[must_use]
     pub fn key(mut self, key: &str) -> Self {
@@ -148,6 +154,38 @@ impl Api {
         let request = self.http.put(self.at("policy")).json(&policy).header("idempotency-key", fresh_key());
         self.send(request).await?.expect_success("the policy")?;
         Ok(())
+    }
+
+    /// What stands at a path below the property.
+    ///
+    /// # Errors
+    /// When the API doesn't show it.
+    pub async fn read(&self, path: &str) -> Result<Value> {
+        Ok(self.get(path).await?.expect_success(path)?.body)
+    }
+
+    /// The tenant's whole log of events, oldest first.
+    ///
+    /// # Errors
+    /// When the API doesn't show it.
+    pub async fn events(&self) -> Result<Vec<Value>> {
+        let (mut events, mut after) = (Vec::new(), String::new());
+        loop {
+            let request = self.http.get(format!("{}/v1/events?limit=500{after}", self.url));
+            let page = self.send(request).await?.expect_success("the events")?.body;
+            let some = page["events"].as_array().cloned().unwrap_or_default();
+            if some.is_empty() {
+                return Ok(events);
+            }
+            events.extend(some);
+            after = format!("&after={}", page["next_cursor"].as_str().context("the events have no cursor")?);
+        }
+    }
+
+    /// A path of the API as a URL, for callers without a key.
+    #[must_use]
+    pub fn url_of(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
     }
 
     /// Room numbers with room ids, by number.

@@ -115,6 +115,29 @@ impl Sim {
         read(&path, answer.map_err(reqwest::Error::without_url)).await
     }
 
+    /// Puts a lock's clock off by so many seconds.
+    ///
+    /// # Errors
+    /// When the simulator doesn't take it.
+    pub async fn skew(&self, lock: i64, seconds: i64) -> Result<()> {
+        let path = format!("/sim/locks/{lock}");
+        let status =
+            self.http.patch(self.at(&path)).json(&json!({ "skew_ms": seconds * 1_000 })).send().await?.status();
+        ensure!(status.is_success(), "the simulator answered {status} to {path}");
+        Ok(())
+    }
+
+    /// From now on the vendor calls back there, each time so often; nowhere without a URL.
+    ///
+    /// # Errors
+    /// When the simulator doesn't take it.
+    pub async fn call_back(&self, url: Option<&str>, copies: u32) -> Result<()> {
+        let order = json!({ "url": url, "copies": copies });
+        let status = self.http.put(self.at("/sim/callbacks")).json(&order).send().await?.status();
+        ensure!(status.is_success(), "the simulator answered {status} to the callbacks");
+        Ok(())
+    }
+
     /// Orders a fault.
     ///
     /// # Errors

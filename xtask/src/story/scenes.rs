@@ -15,22 +15,22 @@ const ADD: &str = "keyboardPwd/add";
 /// Longer than a lost call's time-out, the notice of a dead worker and the pause before the next try together.
 const LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(40);
-const WAIT_S: u32 = 20;
-const ROOMS: usize = 8;
+pub(super) const WAIT_S: u32 = 20;
+const ROOMS: usize = 10;
 
 /// A hotel with the demo's guests.
 pub(super) struct Hotel<'a> {
     stack: &'a mut OwnStack,
-    api: Api,
-    sim: Sim,
+    pub(super) api: Api,
+    pub(super) sim: Sim,
     rooms: Vec<String>,
     run: String,
 }
 
 /// A guest with a key that is proven.
-struct Guest {
-    pin: SecretString,
-    room_lock: i64,
+pub(super) struct Guest {
+    pub(super) pin: SecretString,
+    pub(super) room_lock: i64,
     locks: Vec<i64>,
     names: Vec<String>,
 }
@@ -261,7 +261,7 @@ impl<'a> Hotel<'a> {
         Ok(())
     }
 
-    async fn guest(&self, reservation: &str) -> Result<Guest> {
+    pub(super) async fn guest(&self, reservation: &str) -> Result<Guest> {
         let stay = self.phase(reservation, "active").await?;
         let key = stay.keys.first().with_context(|| format!("{reservation} has no key"))?;
         let pin = self.api.reveal(reservation, &key.id).await?;
@@ -290,13 +290,13 @@ impl<'a> Hotel<'a> {
     }
 
     /// Waits until the stay is in a phase.
-    async fn phase(&self, reservation: &str, phase: &str) -> Result<Stay> {
+    pub(super) async fn phase(&self, reservation: &str, phase: &str) -> Result<Stay> {
         let what = format!("{reservation} to be {phase}");
         self.until(&what, async |hotel| Ok(hotel.api.stay(reservation).await?.phase == phase)).await?;
         self.api.stay(reservation).await
     }
 
-    async fn until(&self, what: &str, holds: impl AsyncFn(&Self) -> Result<bool>) -> Result<()> {
+    pub(super) async fn until(&self, what: &str, holds: impl AsyncFn(&Self) -> Result<bool>) -> Result<()> {
         let started = std::time::Instant::now();
         while !holds(self).await? {
             if started.elapsed() > LIMIT || stop::requested() {
@@ -307,7 +307,7 @@ impl<'a> Hotel<'a> {
         Ok(())
     }
 
-    fn booking(&self, reservation: &str, room: &str) -> Call {
+    pub(super) fn booking(&self, reservation: &str, room: &str) -> Call {
         let now = Timestamp::now();
         let until = now + 48.hours();
         let body: Value = json!({
@@ -318,11 +318,11 @@ impl<'a> Hotel<'a> {
     }
 
     /// A demo can be played again on the same stack.
-    fn reservation(&self, scene: &str) -> String {
+    pub(super) fn reservation(&self, scene: &str) -> String {
         format!("DEMO-{scene}-{}", self.run)
     }
 
-    fn room(&self, index: usize) -> Result<String> {
+    pub(super) fn room(&self, index: usize) -> Result<String> {
         self.rooms.get(index).cloned().context("too few rooms")
     }
 }

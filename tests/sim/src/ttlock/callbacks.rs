@@ -99,9 +99,13 @@ impl Callbacks {
 
 /// A gateway carries a lock's records to the cloud, which tells of them. Nothing happens while none is in reach.
 pub(crate) fn records_uploaded(world: &mut World, lock_id: i64) {
-    if !world.reachable(lock_id) {
-        return;
+    if world.reachable(lock_id) {
+        records_carried(world, lock_id);
     }
+}
+
+/// Something carries a lock's records to the cloud, which tells of them.
+pub(crate) fn records_carried(world: &mut World, lock_id: i64) {
     let at = world.now();
     let Some(lock) = world.locks.get_mut(&lock_id) else { return };
     let mut rows = Vec::new();

@@ -60,6 +60,7 @@ pub(crate) fn routes() -> Router<TtlockSim> {
         .route("/sim/locks", get(locks))
         .route("/sim/locks/{id}", get(lock).merge(patch(patch_lock)))
         .route("/sim/locks/{id}/try", post(try_pin))
+        .route("/sim/locks/{id}/carry", post(carry))
         .route("/sim/gateways", get(gateways))
         .route("/sim/gateways/{id}", patch(patch_gateway))
         .route("/sim/policy", patch(patch_policy))
@@ -100,6 +101,10 @@ async fn try_pin(
     Json(body): Json<TryBody>,
 ) -> Result<Json<TryOutcome>, StatusCode> {
     sim.try_pin(id, &body.pin).map(Json).ok_or(StatusCode::NOT_FOUND)
+}
+
+async fn carry(State(sim): Sim, Path(id): Path<i64>) -> StatusCode {
+    found(sim.carry_records(id))
 }
 
 async fn gateways(State(sim): Sim) -> Json<Vec<GatewayState>> {

@@ -93,6 +93,16 @@ impl TtlockSim {
         })
     }
 
+    /// Somebody with the vendor's app stands at the lock: its records reach the cloud without a gateway. False for an unknown lock.
+    pub fn carry_records(&self, lock_id: i64) -> bool {
+        let mut world = self.world();
+        let known = world.locks.contains_key(&lock_id);
+        callbacks::records_carried(&mut world, lock_id);
+        world.touch();
+        self.calling.notify_one();
+        known
+    }
+
     /// Sets the world's time to real time plus `offset_ms`.
     pub fn set_clock(&self, offset_ms: i64) {
         let mut world = self.world();
@@ -139,6 +149,14 @@ impl TtlockSim {
         lock.wifi = patch.wifi.unwrap_or(lock.wifi);
         lock.wifi_online = patch.wifi_online.unwrap_or(lock.wifi_online);
         lock.utc_offset_ms = patch.utc_offset_ms.unwrap_or(lock.utc_offset_ms);
+        if let Some(near) = patch.gateway_id {
+            for gateway in world.gateways.values_mut() {
+                gateway.locks.remove(&lock_id);
+                if gateway.id == near {
+                    gateway.locks.insert(lock_id);
+                }
+            }
+        }
         world.touch();
         true
     }

@@ -149,6 +149,8 @@ pub struct LockPatch {
     pub wifi_online: Option<bool>,
     /// The offset from UTC stored in the lock, ms.
     pub utc_offset_ms: Option<i64>,
+    /// Moves it into the range of this gateway and out of that of all others; 0 out of every range.
+    pub gateway_id: Option<i64>,
 }
 
 /// Changes to a gateway; what is absent stays.
