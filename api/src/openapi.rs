@@ -76,6 +76,7 @@ pub(crate) fn described() -> (axum::Router<AppState>, Document) {
         .routes(routes!(properties::rooms))
         .routes(routes!(properties::policy))
         .routes(routes!(properties::feed_guard))
+        .routes(routes!(vendor_flags::show, vendor_flags::replace))
         .routes(routes!(health::show))
         .routes(routes!(devices::list))
         .routes(routes!(devices::tasks))

@@ -313,6 +313,15 @@ pub enum Event {
         /// Who accepted it.
         by: ApiKeyId,
     },
+    /// A property's lock vendor is spoken to in another way from now on.
+    VendorFlagsChanged {
+        /// The vendor's name.
+        vendor: String,
+        /// The flags that have other values.
+        flags: Vec<String>,
+        /// Who changed them.
+        by: ApiKeyId,
+    },
     /// A key has opened a door for the first time: the vendor's record of the door says so.
     CredentialUsed {
         /// The key.
@@ -432,6 +441,7 @@ impl Event {
             Self::ContractDrift { .. } => "vendor.contract_drift.v1",
             Self::ContractRestored { .. } => "vendor.contract_restored.v1",
             Self::ContractAccepted { .. } => "vendor.contract_accepted.v1",
+            Self::VendorFlagsChanged { .. } => "vendor.flags_changed.v1",
             Self::CredentialUsed { .. } => "credential.used.v1",
             Self::EntryRefused { .. } => "door.entry_refused.v1",
             Self::GatewayChanged { .. } => "device.gateway_changed.v1",
@@ -558,6 +568,9 @@ impl Event {
             ),
             Self::ContractRestored { vendor, .. } => format!("{vendor} does again what was accepted of it."),
             Self::ContractAccepted { vendor, .. } => format!("What {vendor} does now is what is expected of it."),
+            Self::VendorFlagsChanged { vendor, flags, .. } => {
+                format!("{vendor} is spoken to in another way from now on: {} changed.", flags.join(", "))
+            }
             Self::CredentialUsed { door: d, at_lock, .. } => {
                 format!("The key opened {} for the first time, at {at_lock} by the lock's clock.", door(*d))
             }

@@ -25,6 +25,7 @@ struct Ids {
     key: String,
     operation: String,
     endpoint: String,
+    incident: String,
     all: Vec<String>,
 }
 
@@ -36,9 +37,10 @@ async fn ids(hotel: &Hotel) -> Ids {
         (hotel.property.to_string(), text(&stay["keys"][0]["id"]), text(&made["operation"]["id"]));
     let endpoint = hotel.pms.post("webhook-endpoints", json!({ "sender": "pms" })).await.expect(201).body;
     let endpoint = text(&endpoint["id"]);
-    let others = [endpoint.clone(), hotel.tenant.to_string(), text(&stay["id"]), text(&stay["room"]["id"])];
+    let incident = hotel.incident().await.to_string();
+    let others = [endpoint.clone(), incident.clone(), hotel.tenant.to_string(), text(&stay["id"]), text(&stay["room"]["id"])];
     let all = [property.clone(), key.clone(), operation.clone()].into_iter().chain(others).collect();
-    Ids { property, key, operation, endpoint, all }
+    Ids { property, key, operation, endpoint, incident, all }
 }
 
 fn calls(hotel: &Hotel, ids: &Ids) -> Vec<Call> {
@@ -51,7 +53,8 @@ fn calls(hotel: &Hotel, ids: &Ids) -> Vec<Call> {
                 .replace("{reservation}", "R1")
                 .replace("{key}", &ids.key)
                 .replace("{operation}", &ids.operation)
-                .replace("{endpoint}", &ids.endpoint);
+                .replace("{endpoint}", &ids.endpoint)
+                .replace("{incident}", &ids.incident);
             assert!(!path.contains('{'), "what is to stand in {template}?");
             let schema = &call["requestBody"]["content"]["application/json"]["schema"];
             let scopes = call["security"][0]["api_key"].as_array().cloned().unwrap_or_default();
@@ -80,9 +83,10 @@ fn body(hotel: &Hotel, ids: &Ids, template: &str, schema: &Value) -> Value {
         "Replace" => json!({ "key": ids.key }),
         "OtherDates" => json!({ "until": at(50) }),
         "OtherRoom" => json!({ "room": "103" }),
+        "ContractCheckBody" => json!({ "lock": "1001" }),
         "ClockMove" => json!({ "advance_by_s": 60 }),
         "MoreKeys" | "TakeAway" | "Nothing" | "RotateEndpoint" | "RevokeEndpoint" | "StayPolicy" | "FeedGuard"
-        | "Decision" => json!({}),
+        | "Decision" | "AcceptIncident" | "VendorFlags" => json!({}),
         "" if template.starts_with("/codec/") => {
             let data = json!({ "tenant": hotel.tenant }).to_string();
             json!({ "payloads": [{ "metadata": { "encoding": STANDARD.encode("json/plain") }, "data": STANDARD.encode(data) }] })

@@ -126,6 +126,30 @@ impl TenantTx<'_> {
         if done.rows_affected() == 0 { Err(StoreError::NotFound("property")) } else { Ok(()) }
     }
 
+    /// The vendor's settings as they are, which nobody else changes until the transaction ends.
+    pub async fn lock_vendor_config(&mut self, id: PropertyId) -> Result<serde_json::Value, StoreError> {
+        let row = self
+            .query("SELECT vendor_config FROM properties WHERE tenant_id = $1 AND property_id = $2 FOR NO KEY UPDATE")
+            .bind(id.as_uuid())
+            .fetch_optional(&mut *self.tx)
+            .await?;
+        row.ok_or(StoreError::NotFound("property"))?.json("vendor_config")
+    }
+
+    /// Changes the vendor's settings but for its name and secrets, counts the change, and returns the count.
+    pub async fn set_vendor_config(&mut self, id: PropertyId, config: &serde_json::Value) -> Result<i64, StoreError> {
+        let row = self
+            .query(
+                "UPDATE properties SET vendor_config = $3, config_version = config_version + 1
+                 WHERE tenant_id = $1 AND property_id = $2 RETURNING config_version",
+            )
+            .bind(id.as_uuid())
+            .bind(config)
+            .fetch_optional(&mut *self.tx)
+            .await?;
+        row.ok_or(StoreError::NotFound("property"))?.int("config_version")
+    }
+
     /// Changes the vendor's settings, and counts the change.
     pub async fn set_vendor(
         &mut self,

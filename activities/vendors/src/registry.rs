@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lock_domain::ids::{PropertyId, TenantId};
-use secrecy::SecretString;
+use lock_domain::vendor_flags;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::http::HttpClients;
 use crate::meter::CallMeter;
@@ -50,14 +53,21 @@ pub(crate) struct Parts {
     pub(crate) token_key: TokenKey,
 }
 
-type Cached = (i64, Arc<dyn LockVendor>);
+/// An adapter, and what it was built from.
+struct Kept {
+    version: i64,
+    /// Digest of all settings but the flags, and the version at which it was seen first: logins outlive a change of flags.
+    access: [u8; 32],
+    login: i64,
+    adapter: Arc<dyn LockVendor>,
+}
 
 /// Builds and keeps adapters.
 pub struct VendorRegistry {
     http: HttpClients,
     meter: Arc<dyn CallMeter>,
     tokens: Arc<dyn TokenCache>,
-    adapters: Mutex<BTreeMap<AdapterKey, Cached>>,
+    adapters: Mutex<BTreeMap<AdapterKey, Kept>>,
 }
 
 impl std::fmt::Debug for VendorRegistry {
@@ -93,16 +103,17 @@ impl VendorRegistry {
         config: &SecretString,
     ) -> Result<Arc<dyn LockVendor>, RegistryError> {
         let mut adapters = self.adapters.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((built_from, adapter)) = adapters.get(key)
-            && *built_from == version
-        {
-            return Ok(Arc::clone(adapter));
+        let kept = adapters.get(key);
+        if let Some(kept) = kept.filter(|kept| kept.version == version) {
+            return Ok(Arc::clone(&kept.adapter));
         }
+        let access = access(&key.vendor, config);
+        let login = kept.filter(|kept| kept.access == access).map_or(version, |kept| kept.login);
         let parts = Parts {
             http: self.http.clone(),
             meter: Arc::clone(&self.meter),
             tokens: Arc::clone(&self.tokens),
-            token_key: TokenKey(format!("{}/{}/{}/{version}", key.vendor, key.tenant, key.property)),
+            token_key: TokenKey(format!("{}/{}/{}/{login}", key.vendor, key.tenant, key.property)),
         };
         let adapter: Arc<dyn LockVendor> = match key.vendor.as_str() {
             ttlock::NAME => Arc::new(ttlock::Ttlock::new(ttlock::TtlockConfig::from_json(config)?, parts)),
@@ -118,7 +129,18 @@ impl VendorRegistry {
             salto_pms::NAME => Arc::new(salto_pms::SaltoPms::new(salto_pms::SaltoPmsConfig::from_json(config)?, parts)),
             other => return Err(RegistryError::UnknownVendor(other.to_owned())),
         };
-        adapters.insert(key.clone(), (version, Arc::clone(&adapter)));
+        adapters.insert(key.clone(), Kept { version, access, login, adapter: Arc::clone(&adapter) });
         Ok(adapter)
     }
+}
+
+/// A digest of a configuration without its flags. It stays in memory.
+fn access(vendor: &str, config: &SecretString) -> [u8; 32] {
+    let mut config: Value = serde_json::from_str(config.expose_secret()).unwrap_or_default();
+    if let Some(fields) = config.as_object_mut() {
+        for flag in vendor_flags::flags(vendor) {
+            fields.remove(flag.name.split('.').next().unwrap_or(flag.name));
+        }
+    }
+    Sha256::digest(config.to_string()).into()
 }

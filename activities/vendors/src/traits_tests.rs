@@ -78,3 +78,27 @@ fn the_table_says_what_the_adapters_say() {
         }
     }
 }
+
+#[test]
+fn r_lock_02_each_adapter_takes_every_flag_of_its_table() {
+    let registry = VendorRegistry::new(Arc::new(NoMeter), Arc::new(MemoryTokenCache::default())).unwrap();
+    let mut version = 0;
+    for vendor in ["ttlock", "salto_ks", "salto_ship", "salto_pms", "visionline"] {
+        for flag in lock_domain::vendor_flags::flags(vendor) {
+            let mut settings = config(vendor);
+            let value = serde_json::to_value(&flag.default).unwrap();
+            match flag.name.split_once('.') {
+                Some((object, field)) => settings[object] = json!({ field: value }),
+                None => settings[flag.name] = value,
+            }
+            version += 1;
+            let key = AdapterKey {
+                tenant: TenantId::from_uuid(Uuid::from_u128(1)),
+                property: PropertyId::from_uuid(Uuid::from_u128(2)),
+                vendor: vendor.to_owned(),
+            };
+            let made = registry.get(&key, version, &settings.to_string().into());
+            assert!(made.is_ok(), "{vendor} {}: {:?}", flag.name, made.err());
+        }
+    }
+}

@@ -9,6 +9,7 @@ mod incident;
 mod property;
 mod request;
 mod stay;
+mod vendor_flags;
 mod webhook;
 
 pub use device::*;
@@ -18,4 +19,5 @@ pub use incident::*;
 pub use property::*;
 pub use request::*;
 pub use stay::*;
+pub use vendor_flags::*;
 pub use webhook::*;

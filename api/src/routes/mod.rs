@@ -15,6 +15,7 @@ pub(crate) mod operations;
 pub(crate) mod own;
 pub(crate) mod properties;
 pub(crate) mod stays;
+pub(crate) mod vendor_flags;
 pub(crate) mod verbs;
 pub(crate) mod webhook_endpoints;
 pub(crate) mod webhook_intake;

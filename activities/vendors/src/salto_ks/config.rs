@@ -40,6 +40,8 @@ pub struct Assumptions {
     pub bare_404_means_gone: bool,
     /// How long before its window a key may be made. The vendor keeps no start, so that it opens from then on.
     pub lead: Duration,
+    /// How often a call is repeated that met a part of the cloud without the latest news; 0 is as long as there is time.
+    pub settle_tries: u32,
     /// How long to wait before a call is repeated that met a part of the cloud without the latest news.
     pub settle_pause: Duration,
     /// The same without seats.
@@ -90,7 +92,7 @@ impl fmt::Debug for SaltoKsConfig {
     }
 }
 
-const FIELDS: [&str; 21] = [
+const FIELDS: [&str; 22] = [
     "base_url",
     "identity_url",
     "events_url",
@@ -107,6 +109,7 @@ const FIELDS: [&str; 21] = [
     "filter_users",
     "bare_404_means_gone",
     "lead_s",
+    "settle_tries",
     "settle_pause_ms",
     "seat_pause_s",
     "room_checked_for_s",
@@ -145,6 +148,7 @@ impl SaltoKsConfig {
                 filter_users: switch(&map, "filter_users", false)?,
                 bare_404_means_gone: switch(&map, "bare_404_means_gone", false)?,
                 lead: Duration::from_secs(number("lead_s", 120)?),
+                settle_tries: u32::try_from(number("settle_tries", 0)?).unwrap_or(u32::MAX),
                 settle_pause: Duration::from_millis(number("settle_pause_ms", 2_000)?),
                 seat_pause: Duration::from_secs(number("seat_pause_s", 300)?),
                 room_checked_for: Duration::from_secs(number("room_checked_for_s", 600)?),

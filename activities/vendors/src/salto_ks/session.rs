@@ -172,12 +172,15 @@ impl Session {
         url: &Url,
         body: Option<&Value>,
     ) -> Result<Reply, VendorError> {
+        let most = self.config.assume.settle_tries;
+        let mut repeated = 0_u32;
         loop {
             match self.call(operation, verb, url, body).await {
                 Err(error) if errors::unsettled(&error) => {
-                    if !self.pause(operation).await {
+                    if (most > 0 && repeated >= most) || !self.pause(operation).await {
                         return Err(error);
                     }
+                    repeated = repeated.saturating_add(1);
                 }
                 other => return other,
             }

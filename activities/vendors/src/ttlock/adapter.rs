@@ -133,25 +133,75 @@ impl Ttlock {
     ) -> Result<VendorCredential, VendorError> {
         let _turn = self.turn(operation, lock, ADD).await?;
         let window = outward(spec.window, Granularity::Minute, lock.utc_offset_s);
+        match self.put(operation, lock, &spec.token, pin, window).await {
+            Err(refusal) if refusal.vendor_code() == Some(SAME_CODE_EXISTS) => {
+                self.adopt(operation, lock, spec, pin, refusal).await
+            }
+            other => other,
+        }
+    }
+
+    /// Digits of ours, when it is our turn at the gateway.
+    async fn put(
+        &self,
+        operation: Operation<'_>,
+        lock: &VendorLockRef,
+        token: &CredentialToken,
+        pin: &SecretString,
+        window: Window,
+    ) -> Result<VendorCredential, VendorError> {
         let (from, until) = millis(window);
         let fields = vec![
             ("lockId", lock.lock_id.as_str()),
             ("keyboardPwd", pin.expose_secret()),
-            ("keyboardPwdName", spec.token.as_str()),
+            ("keyboardPwdName", token.as_str()),
             ("keyboardPwdType", PERIOD),
             ("startDate", from.as_str()),
             ("endDate", until.as_str()),
             ("addType", BY_GATEWAY),
         ];
-        match self.session.call::<Added>(operation, ADD, &fields).await {
-            Ok(added) => Ok(VendorCredential {
-                reference: VendorCredentialRef(added.keyboard_pwd_id),
-                name: spec.token.as_str().to_owned(),
-                window: Some(window),
-                confirmed_at_lock: true,
-            }),
-            Err(refusal) if refusal.vendor_code() == Some(SAME_CODE_EXISTS) => {
-                self.adopt(operation, lock, spec, pin, refusal).await
+        let added: Added = self.session.call(operation, ADD, &fields).await?;
+        Ok(VendorCredential {
+            reference: VendorCredentialRef(added.keyboard_pwd_id),
+            name: token.as_str().to_owned(),
+            window: Some(window),
+            confirmed_at_lock: true,
+        })
+    }
+
+    /// The same digits anew, where a window can't be changed in place. After the first half a failure says that nobody knows: whoever
+    /// looks then finds nothing, and makes the code again.
+    async fn replace(
+        &self,
+        operation: Operation<'_>,
+        lock: &VendorLockRef,
+        reference: &VendorCredentialRef,
+        token: &CredentialToken,
+        window: Window,
+    ) -> Result<VendorCredential, VendorError> {
+        let rows = self.named(operation, lock, token).await?;
+        let gone = || VendorError::new(NAME, CHANGE.path, Condition::CredentialGone, EffectOutcome::Permanent);
+        let row = rows.into_iter().find(|row| row.keyboard_pwd_id == reference.0).ok_or_else(gone)?;
+        self.take_out(operation, lock, reference).await?;
+        let put = self.put(operation, lock, token, &row.keyboard_pwd, window).await;
+        put.map_err(|error| VendorError::new(NAME, ADD.path, error.condition(), EffectOutcome::Unconfirmed))
+    }
+
+    async fn take_out(
+        &self,
+        operation: Operation<'_>,
+        lock: &VendorLockRef,
+        reference: &VendorCredentialRef,
+    ) -> Result<Deletion, VendorError> {
+        let fields = vec![
+            ("lockId", lock.lock_id.as_str()),
+            ("keyboardPwdId", reference.0.as_str()),
+            ("deleteType", BY_GATEWAY),
+        ];
+        match self.session.call::<Value>(operation, DELETE, &fields).await {
+            Ok(_) => Ok(Deletion::Deleted),
+            Err(error) if error.vendor_code().is_some_and(|code| errors::find(code).class == Class::Gone) => {
+                Ok(Deletion::AlreadyGone)
             }
             Err(error) => Err(error),
         }
@@ -211,6 +261,9 @@ impl Ttlock {
         token: &CredentialToken,
         window: Window,
     ) -> Result<VendorCredential, VendorError> {
+        if !self.session.config().change_in_place {
+            return self.replace(operation, lock, &reference, token, window).await;
+        }
         let (from, until) = millis(window);
         // Without both dates the call answers well and changes nothing.
         let fields = vec![
@@ -333,18 +386,7 @@ impl LockVendor for Ttlock {
         let lock = sole(doors, DELETE)?;
         let operation = Operation::begin(call);
         let _turn = self.turn(operation, lock, DELETE).await?;
-        let fields = vec![
-            ("lockId", lock.lock_id.as_str()),
-            ("keyboardPwdId", credential.0.as_str()),
-            ("deleteType", BY_GATEWAY),
-        ];
-        match self.session.call::<Value>(operation, DELETE, &fields).await {
-            Ok(_) => Ok(Deletion::Deleted),
-            Err(error) if error.vendor_code().is_some_and(|code| errors::find(code).class == Class::Gone) => {
-                Ok(Deletion::AlreadyGone)
-            }
-            Err(error) => Err(error),
-        }
+        self.take_out(operation, lock, credential).await
     }
 
     async fn list(&self, call: &CallContext, lock: &VendorLockRef) -> Result<Vec<VendorCredential>, VendorError> {

@@ -20,6 +20,15 @@ pub enum ReadMethod {
     Post,
 }
 
+/// The unit of `date`, which every call carries. The vendor's pages say milliseconds; an older edition said seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DateUnit {
+    /// Milliseconds since 1970.
+    Milliseconds,
+    /// Seconds since 1970.
+    Seconds,
+}
+
 /// Access and switches. Debug shows neither secret nor user name.
 #[derive(Clone)]
 pub struct TtlockConfig {
@@ -35,6 +44,13 @@ pub struct TtlockConfig {
     pub password_md5: SecretString,
     /// How reads are sent.
     pub read_method: ReadMethod,
+    /// The unit of `date`.
+    pub date_unit: DateUnit,
+    /// Added to `date`, where the vendor's clock is off, milliseconds.
+    pub date_offset_ms: i64,
+    /// Whether `keyboardPwd/change` changes a code's window. Else the code is deleted and added again with the same digits, and the door
+    /// does not open in between.
+    pub change_in_place: bool,
     /// How long before its end an access token is replaced.
     pub renew_before: Duration,
     /// Whether a code that the cloud lists under our name counts as standing in the lock. The cloud lists what a gateway wrote;
@@ -54,13 +70,16 @@ impl fmt::Debug for TtlockConfig {
     }
 }
 
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 12] = [
     "base_url",
     "client_id",
     "client_secret",
     "username",
     "password_md5",
     "read_method",
+    "date_unit",
+    "date_offset_ms",
+    "change_in_place",
     "renew_before_s",
     "listed_means_in_lock",
     "vague_failure_is_unconfirmed",
@@ -88,6 +107,12 @@ impl TtlockConfig {
             Some("get") => ReadMethod::Get,
             Some(_) => return Err(bad("`read_method` must be `get` or `post`")),
         };
+        let date_unit = match map.get("date_unit").map(|value| value.as_str().unwrap_or_default()) {
+            None | Some("ms") => DateUnit::Milliseconds,
+            Some("s") => DateUnit::Seconds,
+            Some(_) => return Err(bad("`date_unit` must be `ms` or `s`")),
+        };
+        let offset = map.get("date_offset_ms").map_or(Some(0), Value::as_i64).filter(|ms| ms.abs() <= 300_000);
         Ok(Self {
             base_url,
             client_id: text_field(&map, "client_id")?.to_owned(),
@@ -95,6 +120,10 @@ impl TtlockConfig {
             username: text_field(&map, "username")?.to_owned(),
             password_md5: password_md5.into(),
             read_method,
+            date_unit,
+            date_offset_ms: offset
+                .ok_or_else(|| bad("`date_offset_ms` must be a whole number from -300000 to 300000"))?,
+            change_in_place: switch(&map, "change_in_place", true)?,
             renew_before: Duration::from_secs(seconds(&map, "renew_before_s", 86_400)?),
             listed_means_in_lock: switch(&map, "listed_means_in_lock", true)?,
             vague_failure_is_unconfirmed: switch(&map, "vague_failure_is_unconfirmed", true)?,

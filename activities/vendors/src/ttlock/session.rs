@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::NAME;
-use super::config::{ReadMethod, TtlockConfig};
+use super::config::{DateUnit, ReadMethod, TtlockConfig};
 use super::errors::{self, Class};
 use super::tokens::{Grants, Tokens};
 use super::wire::TokenAnswer;
@@ -102,6 +102,15 @@ impl Session {
         serde_json::from_value(body).map_err(|_| bad_answer(verb))
     }
 
+    /// Now, as the vendor wants to be told.
+    fn date(&self) -> String {
+        let now = Timestamp::now().as_millisecond().saturating_add(self.config.date_offset_ms);
+        match self.config.date_unit {
+            DateUnit::Milliseconds => now.to_string(),
+            DateUnit::Seconds => now.div_euclid(1_000).to_string(),
+        }
+    }
+
     async fn send(
         &self,
         operation: Operation<'_>,
@@ -109,7 +118,7 @@ impl Session {
         fields: &Fields<'_>,
         token: &SecretString,
     ) -> Result<Value, VendorError> {
-        let date = Timestamp::now().as_millisecond().to_string();
+        let date = self.date();
         let mut all: Fields<'_> = vec![
             ("clientId", self.config.client_id.as_str()),
             ("accessToken", token.expose_secret()),
