@@ -37,9 +37,9 @@ pub struct NewKey {
 /// A key and what is made in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Successor {
-    /// The key that waits for a vendor that is down.
+    /// The key that goes once the new one is proven: it waits for a vendor that is down, or stands on a card that can't be changed from afar.
     pub old: KeyId,
-    /// The key that another vendor makes.
+    /// The key that takes its place.
     pub key: NewKey,
 }
 
@@ -77,6 +77,9 @@ pub enum Verb {
     ModifyStay {
         /// The new window.
         window: Window,
+        /// Cards that are written anew, one for each that is wanted.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        keys: Vec<Successor>,
     },
     /// Move to another room: the new room opens before the old one closes.
     RoomMove {
@@ -84,6 +87,9 @@ pub enum Verb {
         room: RoomId,
         /// Every door that the keys open afterwards.
         doors: Vec<DoorId>,
+        /// Cards that are written anew, one for each that is wanted.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        keys: Vec<Successor>,
     },
     /// Take all keys away for a while. Sticks until `Resume`, whatever else the PMS changes.
     Suspend,

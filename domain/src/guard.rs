@@ -141,7 +141,7 @@ mod tests {
             (Verb::CheckOut, 1, "2026-11-27T10:00:00Z", false),
             (Verb::CheckOut, 1, "2026-11-28T10:00:00Z", false),
             (Verb::Suspend, 0, "2026-11-24T10:00:00Z", false),
-            (Verb::ModifyStay { window: stay }, 0, "2026-11-24T10:00:00Z", false),
+            (Verb::ModifyStay { window: stay, keys: vec![] }, 0, "2026-11-24T10:00:00Z", false),
             (Verb::Read, 0, "2026-11-24T10:00:00Z", false),
         ] {
             assert_eq!(guard.is_early(&verb, stay, others, at(now)), early, "{verb:?} {others} {now}");

@@ -45,7 +45,7 @@ fn overlay<'a>(recorded: Window, room: RoomId, undecided: impl Iterator<Item = &
     let mut accepted = Accepted { window: recorded, windows: vec![recorded], room: Some(room) };
     for row in undecided {
         match row.command.verb {
-            Verb::ModifyStay { window } => {
+            Verb::ModifyStay { window, .. } => {
                 accepted.windows.push(window);
                 // What is held may never be accepted.
                 if row.status != CommandStatus::Held {

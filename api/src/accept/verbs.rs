@@ -75,7 +75,7 @@ pub(super) async fn plan(
                 other => failure::store(other),
             })?;
             times = fits;
-            context.command(Verb::ModifyStay { window })
+            context.command(Verb::ModifyStay { window, keys: Vec::new() })
         }
         Wanted::RoomMove(asked) => {
             let rooms = new::rooms(tx, context.property.id, &asked.room, &asked.additional_rooms).await?;
@@ -89,7 +89,7 @@ pub(super) async fn plan(
             let made = keys.iter().any(|key| key.pin_source == PinSource::Vendor && key.wish != Wish::Unwanted);
             let plans: &[PinPlan] = if made { &[PinPlan::Vendor { one_time: false }] } else { &[] };
             new::one_door_each(VendorTraits::of(&context.property.vendor), plans, doors.len())?;
-            let verb = Verb::RoomMove { room: rooms[0].id, doors };
+            let verb = Verb::RoomMove { room: rooms[0].id, doors, keys: Vec::new() };
             let command = context.command(verb);
             new::claim(tx, context.property.id, &rooms, stay.id, &accepted.windows, command.id).await?;
             counted = rooms[0].id.as_uuid();

@@ -43,8 +43,12 @@ impl Stay {
         }
         match &command.verb {
             Verb::Divert { doors, keys, .. } => self.may_divert(doors, keys),
-            Verb::ModifyStay { window } => window.check(now).map(|_| ()).map_err(Code::from),
+            Verb::ModifyStay { window, keys } => {
+                window.check(now).map_err(Code::from)?;
+                self.may_succeed(keys)
+            }
             Verb::RoomMove { room, .. } if *room == self.room => Err(Code::SameRoom),
+            Verb::RoomMove { keys, .. } => self.may_succeed(keys),
             Verb::Reissue { old, .. } => {
                 let live = self.keys.iter().any(|k| k.id == *old && k.wish == Wish::Wanted);
                 live.then_some(()).ok_or(Code::KeyNotFound)
@@ -84,17 +88,19 @@ impl Stay {
                 self.keys.iter_mut().filter(waits).for_each(|k| k.wish = Wish::Until(key.id));
                 self.add_keys(&[*key]);
             }
-            Verb::ModifyStay { window } => {
+            Verb::ModifyStay { window, keys } => {
                 self.window = *window;
+                self.succeed(keys);
                 self.overtake(command.id, &[VerbKind::ModifyStay]);
             }
-            Verb::RoomMove { room, doors } => {
+            Verb::RoomMove { room, doors, keys } => {
                 let from_room = std::mem::replace(&mut self.room, *room);
                 let from_doors = std::mem::replace(&mut self.doors, doors.clone());
+                let keys = self.succeed(keys);
                 if self.suspended || self.untouched() {
                     self.prune();
                 } else {
-                    self.moving = Some(PendingMove { command: command.id, from_room, from_doors });
+                    self.moving = Some(PendingMove { command: command.id, from_room, from_doors, keys });
                 }
             }
             Verb::Suspend => {
@@ -180,7 +186,7 @@ impl Stay {
         let made: &[NewKey] = match &command.verb {
             Verb::New { keys, .. } | Verb::Duplicate { keys } => keys,
             Verb::Reissue { key, .. } => std::slice::from_ref(key),
-            Verb::Divert { keys, .. } => {
+            Verb::Divert { keys, .. } | Verb::ModifyStay { keys, .. } | Verb::RoomMove { keys, .. } => {
                 self.retired.extend(keys.iter().map(|successor| successor.key.id));
                 &[]
             }

@@ -4,10 +4,7 @@
 //! are proven, and then taken out, which goes on until the vendor is back and has said so. If the other vendor refuses, everything returns.
 
 use super::*;
-use crate::{
-    command::{NewKey, Successor},
-    credential::CredentialState,
-};
+use crate::{command::Successor, credential::CredentialState};
 
 impl Stay {
     /// Whether the stay may go to these doors: nothing is proven at those that it leaves, and each key that is wanted has its successor.
@@ -25,16 +22,9 @@ impl Stay {
     /// Wants other keys at other doors.
     pub(super) fn divert(&mut self, command: CommandId, doors: &[DoorId], keys: &[Successor], ahead_s: u32) {
         let from_doors = std::mem::replace(&mut self.doors, doors.to_vec());
-        for successor in keys {
-            // Also what the old one was to replace waits for the new key now.
-            let waits = |k: &&mut Key| k.id == successor.old || k.wish == Wish::Until(successor.old);
-            self.keys.iter_mut().filter(waits).for_each(|k| k.wish = Wish::Until(successor.key.id));
-        }
-        let pairs = keys.iter().map(|successor| (successor.old, successor.key.id)).collect();
+        let pairs = self.succeed(keys);
         let from_issue_ahead_s = std::mem::replace(&mut self.policy.issue_ahead_s, ahead_s);
         self.diverting = Some(PendingDivert { command, from_doors, keys: pairs, from_issue_ahead_s });
-        let made: Vec<NewKey> = keys.iter().map(|successor| successor.key).collect();
-        self.add_keys(&made);
     }
 
     /// The other vendor's doors are proven: there is no return any more.
@@ -49,16 +39,7 @@ impl Stay {
         let Some(undo) = self.diverting.take_if(|d| !d.from_doors.contains(&refused)) else { return };
         self.doors = undo.from_doors;
         self.policy.issue_ahead_s = undo.from_issue_ahead_s;
-        for key in &mut self.keys {
-            if undo.keys.iter().any(|(old, new)| key.id == *old && key.wish == Wish::Until(*new)) {
-                key.wish = Wish::Wanted;
-            } else if let Some((old, _)) = undo.keys.iter().find(|(_, new)| key.wish == Wish::Until(*new)) {
-                key.wish = Wish::Until(*old);
-            }
-        }
-        for key in self.keys.iter_mut().filter(|key| undo.keys.iter().any(|(_, new)| key.id == *new)) {
-            key.wish = Wish::Unwanted;
-        }
+        self.take_back(&undo.keys);
         self.spread();
         self.settle_one(undo.command, Verdict::Failed(code));
         self.prune();

@@ -173,8 +173,8 @@ mod tests {
         for verb in [
             Verb::Duplicate { keys: vec![key(2)] },
             Verb::Reissue { old: key(1).id, key: key(2) },
-            Verb::ModifyStay { window },
-            Verb::RoomMove { room, doors },
+            Verb::ModifyStay { window, keys: vec![] },
+            Verb::RoomMove { room, doors, keys: vec![] },
             Verb::Suspend,
         ] {
             assert_eq!(stay.check(&command(2, verb.clone()), now()), Err(Code::OneShotFixed), "{verb:?}");

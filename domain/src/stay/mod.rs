@@ -26,6 +26,7 @@ mod divert;
 mod kind;
 mod plan;
 mod record;
+mod succeed;
 #[cfg(test)]
 mod tests;
 
@@ -176,6 +177,9 @@ pub struct PendingMove {
     pub from_room: RoomId,
     /// The doors that opened before.
     pub from_doors: Vec<DoorId>,
+    /// Cards with their successors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<(KeyId, KeyId)>,
 }
 
 /// A stay on its way to another vendor's doors: what to return to if that vendor refuses.

@@ -66,7 +66,8 @@ impl Stay {
                 None => (c.failed_rounds, c.retry_at) = (0, None),
                 Some(_) => {
                     c.failed_rounds += 1;
-                    c.retry_at = now.saturating_add(pause).ok();
+                    let refused = matches!((known, effect.action), (Known::Refused { .. }, Action::Revoke));
+                    c.retry_at = now.saturating_add(if refused { longer(pause, c.failed_rounds) } else { pause }).ok();
                 }
             }
         });
@@ -145,6 +146,7 @@ impl Stay {
         };
         self.room = undo.from_room;
         self.doors = undo.from_doors;
+        self.take_back(&undo.keys);
         // Keys that came during the move have no credentials here yet.
         self.spread();
         self.settle_one(undo.command, Verdict::Failed(code));
@@ -156,4 +158,10 @@ impl Stay {
             change(credential);
         }
     }
+}
+
+/// A refused revoke is refused again until somebody does something, or the window ends: each pause is twice the one before, up to an hour.
+fn longer(pause: SignedDuration, rounds: u32) -> SignedDuration {
+    let doubled = pause.as_secs().saturating_mul(2_i64.saturating_pow(rounds.saturating_sub(1).min(12)));
+    SignedDuration::from_secs(doubled.min(pause.as_secs().max(3600)))
 }

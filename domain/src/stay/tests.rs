@@ -120,7 +120,7 @@ fn a_future_stay_waits_for_its_day() {
 fn a_move_makes_before_it_breaks() {
     let mut stay = stay();
     obey(&mut stay, now());
-    let verb = Verb::RoomMove { room: room(102), doors: vec![door(102), door(1)] };
+    let verb = Verb::RoomMove { room: room(102), doors: vec![door(102), door(1)], keys: vec![] };
     stay.apply(&command(2, verb), now()).unwrap();
     assert_eq!(stay.phase(now()), StayPhase::Moving);
     assert_eq!(obey(&mut stay, now()), [(Urgency::Issue, door(102)), (Urgency::Retire, door(101))]);
@@ -131,7 +131,7 @@ fn a_move_makes_before_it_breaks() {
 fn a_refused_move_leaves_the_old_room() {
     let mut stay = stay();
     obey(&mut stay, now());
-    let verb = Verb::RoomMove { room: room(102), doors: vec![door(102), door(1)] };
+    let verb = Verb::RoomMove { room: room(102), doors: vec![door(102), door(1)], keys: vec![] };
     stay.apply(&command(2, verb), now()).unwrap();
     let Next::Act(_, effects) = stay.next(now()) else { panic!() };
     stay.sent(&effects);
@@ -145,6 +145,70 @@ fn a_refused_move_leaves_the_old_room() {
     assert_eq!(open, [door(101), door(1)]);
 }
 
+/// A card of key 1, written anew as key 2.
+fn anew() -> Vec<Successor> {
+    vec![Successor { old: key(1), key: NewKey { id: key(2), holder: 0 } }]
+}
+
+#[test]
+fn a_card_is_written_anew_for_other_dates_before_the_old_one_goes() {
+    let mut stay = stay();
+    obey(&mut stay, now());
+    let later = window("2026-11-23T15:00:00Z", "2026-11-28T11:00:00Z");
+    stay.apply(&command(2, Verb::ModifyStay { window: later, keys: anew() }), now()).unwrap();
+    let order = obey(&mut stay, now());
+    assert_eq!(
+        order.iter().map(|o| o.0).collect::<Vec<_>>(),
+        [Urgency::Issue, Urgency::Issue, Urgency::Revoke, Urgency::Revoke]
+    );
+    assert_eq!(stay.keys.iter().map(|k| k.id).collect::<Vec<_>>(), [key(2)]);
+    assert!(stay.credentials().all(|(_, c)| c.window.is_some_and(|w| w.until == later.until)));
+    // What is not wanted any more can't be written anew.
+    let again = command(3, Verb::ModifyStay { window: later, keys: anew() });
+    assert_eq!(stay.check(&again, now()), Err(Code::KeyNotFound));
+}
+
+#[test]
+fn a_move_by_a_new_card_is_made_before_it_breaks_and_undone_if_it_is_refused() {
+    let moving = || Verb::RoomMove { room: room(102), doors: vec![door(102), door(1)], keys: anew() };
+    let mut done = stay();
+    obey(&mut done, now());
+    done.apply(&command(2, moving()), now()).unwrap();
+    assert_eq!(done.phase(now()), StayPhase::Moving);
+    let order = obey(&mut done, now());
+    assert_eq!(order.iter().map(|o| o.1).collect::<Vec<_>>(), [door(102), door(1), door(101), door(1)]);
+    assert_eq!((done.phase(now()), done.keys.len()), (StayPhase::Active, 1));
+
+    let mut refused = stay();
+    obey(&mut refused, now());
+    refused.apply(&command(2, moving()), now()).unwrap();
+    let Next::Act(_, effects) = refused.next(now()) else { panic!() };
+    refused.sent(&effects);
+    refused.record(&effects[0], Known::Refused { code: Code::LockUnknown }, now());
+    assert_eq!((refused.room, refused.phase(now())), (room(101), StayPhase::Active));
+    let later = now() + jiff::SignedDuration::from_mins(2);
+    obey(&mut refused, later);
+    assert_eq!(refused.keys.iter().map(|k| (k.id, k.wish)).collect::<Vec<_>>(), [(key(1), Wish::Wanted)]);
+    assert!(refused.credentials().all(|(_, c)| c.state == CredentialState::Live));
+}
+
+#[test]
+fn what_is_refused_again_and_again_is_asked_less_and_less() {
+    let mut stay = stay();
+    obey(&mut stay, now());
+    stay.apply(&command(2, Verb::CheckOut), now()).unwrap();
+    let (mut when, mut pauses) = (now(), Vec::new());
+    for _ in 0..10 {
+        let Next::Act(Urgency::Revoke, effects) = stay.next(when) else { panic!("{:?}", stay.next(when)) };
+        stay.sent(&effects);
+        effects.iter().for_each(|e| stay.record(e, Known::Refused { code: Code::VendorRefused }, when));
+        let Next::Sleep(next) = stay.next(when) else { panic!() };
+        pauses.push(next.duration_since(when).as_mins());
+        when = next;
+    }
+    assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60, 60]);
+}
+
 #[test]
 fn a_suspension_sticks_through_edits() {
     let mut stay = stay();
@@ -152,7 +216,7 @@ fn a_suspension_sticks_through_edits() {
     stay.apply(&command(2, Verb::Suspend), now()).unwrap();
     assert_eq!(obey(&mut stay, now()).len(), 2);
     let later = window("2026-11-23T15:00:00Z", "2026-11-28T11:00:00Z");
-    stay.apply(&command(3, Verb::ModifyStay { window: later }), now()).unwrap();
+    stay.apply(&command(3, Verb::ModifyStay { window: later, keys: vec![] }), now()).unwrap();
     assert_eq!(obey(&mut stay, now()), []);
     assert_eq!(stay.phase(now()), StayPhase::Suspended);
     stay.apply(&command(4, Verb::Resume), now()).unwrap();
@@ -356,8 +420,8 @@ fn verb(kind: u8, n: u128) -> Verb {
     let late = window("2026-11-23T15:00:00Z", "2026-11-29T11:00:00Z");
     match kind {
         0 => Verb::Duplicate { keys: vec![NewKey { id: key(n), holder: 1 }] },
-        1 => Verb::ModifyStay { window: late },
-        2 | 3 => Verb::RoomMove { room: room(100 + n % 7), doors: vec![door(100 + n % 7), door(1)] },
+        1 => Verb::ModifyStay { window: late, keys: vec![] },
+        2 | 3 => Verb::RoomMove { room: room(100 + n % 7), doors: vec![door(100 + n % 7), door(1)], keys: vec![] },
         4 => Verb::Suspend,
         5 => Verb::Resume,
         6 => Verb::Remove { key: None },
@@ -395,7 +459,7 @@ fn a_diverted_stay_makes_before_it_breaks_and_leaves_nothing_behind() {
     assert_eq!(stay.phase(now()), StayPhase::Issuing);
     assert!(stay.preempts(running, &batch, now()), "what was under way stops");
     batch.iter().for_each(|e| stay.record(e, Known::CalledOff, now()));
-    for verb in [Verb::RoomMove { room: room(102), doors: vec![door(102)] }, divert(&stay, 3)] {
+    for verb in [Verb::RoomMove { room: room(102), doors: vec![door(102)], keys: vec![] }, divert(&stay, 3)] {
         assert_eq!(stay.check(&command(3, verb), now()), Err(Code::MoveUnderWay));
     }
     let order = obey(&mut stay, now());

@@ -135,7 +135,7 @@ async fn a_left_room_is_given_up_once_its_command_has_a_verdict() {
 
 /// A move to one of the hotel's rooms, whose keys also open the common door.
 fn moving_to(world: &World, room: usize) -> Verb {
-    Verb::RoomMove { room: world.rooms[room], doors: vec![world.doors[room], world.doors[2]] }
+    Verb::RoomMove { room: world.rooms[room], doors: vec![world.doors[room], world.doors[2]], keys: vec![] }
 }
 
 /// The workflow has recorded this window.
@@ -180,7 +180,7 @@ async fn a_change_that_comes_to_nothing_leaves_what_a_later_one_needs() {
     let mut tx = world.tx().await;
     tx.claim_room(property, room, stay, &[window(0, 24)], fresh!(CommandId)).await.unwrap();
     tx.commit().await.unwrap();
-    let dates = |window| Verb::ModifyStay { window };
+    let dates = |window| Verb::ModifyStay { window, keys: vec![] };
     let first = world.accepted(stay, "R-1", dates(window(0, 36))).await;
     let second = world.accepted(stay, "R-1", dates(window(0, 30))).await;
     let other_year = world.accepted(stay, "R-1", dates(window(72, 24))).await;
