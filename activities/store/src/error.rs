@@ -52,9 +52,15 @@ pub enum StoreError {
     /// The driver refused: a row has another form than expected.
     #[error("database driver: {0}")]
     Driver(#[source] sqlx::Error),
-    /// A migration failed, or the database was migrated by other files.
+    /// A migration failed.
     #[error("migration: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(#[source] sqlx::migrate::MigrateError),
+    /// The database was migrated by other files than these: by a newer version, or by one whose files were changed before their release.
+    #[error(
+        "migration {0}: the database was set up by other files than this version's; run the version that set it up, or a newer one \
+         (a local stack: `cargo xtask down --wipe` starts afresh and loses its data)"
+    )]
+    OtherMigrations(i64),
 }
 
 impl StoreError {
@@ -86,6 +92,16 @@ impl StoreError {
     }
 }
 
+impl From<sqlx::migrate::MigrateError> for StoreError {
+    fn from(error: sqlx::migrate::MigrateError) -> Self {
+        use sqlx::migrate::MigrateError as E;
+        match error {
+            E::VersionMismatch(version) | E::VersionMissing(version) => Self::OtherMigrations(version),
+            other => Self::Migrate(other),
+        }
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::Error as E;
@@ -94,7 +110,7 @@ impl From<sqlx::Error> for StoreError {
                 Some(known) => Self::from_database(known),
                 None => Self::Driver(E::Database(inner)),
             },
-            E::Migrate(inner) => Self::Migrate(*inner),
+            E::Migrate(inner) => Self::from(*inner),
             E::Io(_)
             | E::Tls(_)
             | E::Protocol(_)

@@ -2,7 +2,7 @@
 
 use crate::{cluster::TestDb, world::fresh};
 use lock_domain::ids::TenantId;
-use lock_store::{Store, create_tenant, migrate};
+use lock_store::{Store, StoreError, create_tenant, migrate};
 use secrecy::SecretString;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use uuid::Uuid;
@@ -39,4 +39,15 @@ async fn an_owner_without_superuser_rights_migrates_and_enters_tenants() {
         superuser.execute(AssertSqlSafe(sql)).await.unwrap();
     }
     superuser.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_of_other_files_is_refused_with_the_remedy() {
+    let db = TestDb::new().await;
+    let password = SecretString::from(db.app_password().to_owned());
+    let mut superuser = db.superuser().await;
+    superuser.execute("UPDATE _sqlx_migrations SET checksum = 'edited' WHERE version = 4").await.unwrap();
+    let refused = migrate(&db.owner_url(), &password).await.unwrap_err();
+    assert!(matches!(refused, StoreError::OtherMigrations(4)));
+    assert!(refused.to_string().contains("cargo xtask down --wipe"));
 }
