@@ -56,6 +56,8 @@ pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 const ANOTHER_CARD: Duration = Duration::from_secs(5);
 /// A third of the heartbeat time-out that the workflow sets.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(2);
+/// While the root key refuses, it is asked so often.
+const LOCKED_PAUSE: Duration = Duration::from_secs(10);
 
 /// The effects of stays' keys.
 #[derive(Clone)]
@@ -109,6 +111,9 @@ impl Effects {
     }
 
     async fn batch(&self, ctx: &ActivityContext, batch: &Batch) -> Result<Performed, ActivityError> {
+        if self.keys.usable(batch.id.tenant).await.is_err_and(|error| error.is_denied()) {
+            return locked(ctx, batch);
+        }
         let begun = tokio::time::Instant::now();
         let mut tried: Vec<Option<Tried>> = batch.effects.iter().map(|_| None).collect();
         let mut left = chunks(&batch.effects);
@@ -323,6 +328,17 @@ async fn together<S: FusedStream + Unpin>(sending: &mut S) -> Option<Vec<S::Item
 
 fn pin_place(effect: &Effect) -> Place {
     Place { table: "keys", column: "pin_sealed", row: effect.key.as_uuid() }
+}
+
+/// The customer's root key refuses: nothing is intended and nothing sent, and it is tried again, round after round.
+fn locked(ctx: &ActivityContext, batch: &Batch) -> Result<Performed, ActivityError> {
+    let code = Code::VaultLocked;
+    tracing::warn!(tenant = %batch.id.tenant, "effects wait for the root key");
+    if !over(ctx, batch, code, Some(LOCKED_PAUSE)) {
+        return Err(failure::again(code, Some(LOCKED_PAUSE)));
+    }
+    let known = batch.effects.iter().map(|_| Known::Unconfirmed { code }).collect();
+    Ok(Performed { tenant: batch.id.tenant, known, outrun_by: None })
 }
 
 /// Whether the round is over: nothing is tried again in it. What waits for longer than the round lasts need not wait in it: for a breaker,

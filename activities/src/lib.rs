@@ -17,6 +17,7 @@ mod key_step;
 pub mod maintenance;
 mod outcome;
 mod record;
+mod vault;
 pub mod vendor_step;
 mod whole_key;
 
@@ -25,3 +26,4 @@ pub use drain::Drains;
 pub use effects::Effects;
 pub use maintenance::Maintenance;
 pub use record::Records;
+pub use vault::Vault;

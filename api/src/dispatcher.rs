@@ -10,6 +10,7 @@ use crate::{
     engine::{EngineError, Submission, Target},
     failure,
     problem::Problem,
+    rotations,
     state::AppState,
 };
 use lock_domain::{
@@ -45,6 +46,9 @@ pub(crate) async fn run(state: AppState) {
         for tenant in tenants {
             if let Err(problem) = clocks::tell(&state, tenant.id, None, Some(AT_ONCE)).await {
                 tracing::warn!(tenant = %tenant.id, code = %problem.code, "stays could not be told of a moved clock");
+            }
+            if let Err(problem) = rotations::deliver_late(&state, tenant.id).await {
+                tracing::warn!(tenant = %tenant.id, code = %problem.code, "a rotation of keys could not be begun");
             }
             match round(&state, tenant.id).await {
                 Ok(waiting) => held += waiting,

@@ -8,7 +8,7 @@ pub use temporal::{Temporal, TemporalSettings};
 
 use async_trait::async_trait;
 use lock_domain::{clock::ClockOffset, command::Command, ids::{PropertyId, StayId, TenantId}, problem::Code, stay::StayRef, stay::Verdict};
-use lock_workflows::{DrainStart, StayStart};
+use lock_workflows::{DrainStart, RotationStart, StayStart};
 use std::time::Duration;
 
 /// To whom a command goes.
@@ -60,6 +60,9 @@ pub trait StayEngine: Send + Sync + 'static {
 
     /// Begins the drain of an outage. It may be told twice.
     async fn begin_drain(&self, start: DrainStart) -> Result<(), EngineError>;
+
+    /// Begins a rotation of a tenant's keys. It may be told twice.
+    async fn begin_rotation(&self, start: RotationStart) -> Result<(), EngineError>;
 
     /// Whether the engine answers.
     async fn ready(&self) -> Result<(), EngineError>;

@@ -29,6 +29,10 @@ pub(crate) fn room_taken(room: &str, by: Option<&lock_domain::ids::ReservationRe
 /// A key of the tenant's could not be used.
 pub(crate) fn seal(error: SealError) -> Problem {
     match error.retry_class() {
+        _ if error.is_denied() => {
+            tracing::warn!(%error, "a tenant's secrets are locked");
+            Problem::new(Code::VaultLocked, "the root key of this tenant refuses")
+        }
         RetryClass::Later => Problem::unavailable("key-management service", error),
         RetryClass::Never => Problem::internal(error),
     }

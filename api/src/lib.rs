@@ -26,6 +26,7 @@ mod once;
 mod openapi;
 pub mod pins;
 pub mod problem;
+mod rotations;
 mod router;
 mod routes;
 pub mod scope;

@@ -9,10 +9,11 @@ use lock_api::{
     seed::{Sandbox, seed},
 };
 use lock_domain::policy::StayPolicy;
-use lock_kms::{DataKeys, LocalFileKms};
+use lock_kms::{AccessBook, DataKeys, accesses::instance};
 use lock_store::Store;
+use lock_telemetry::metrics;
 use secrecy::{ExposeSecret, SecretString};
-use std::{io::Write, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
+use std::{io::Write, num::NonZeroU32, sync::Arc, time::Duration};
 
 #[derive(Debug, Parser)]
 #[command(name = "lock-api", version, about = "The HTTP API of the lock integration service")]
@@ -41,9 +42,12 @@ struct Parts {
     /// Connections to PostgreSQL.
     #[arg(long, env = "LOCK_DB_CONNECTIONS", default_value_t = 20)]
     db_connections: u32,
-    /// Folder of the local key-management service.
-    #[arg(long, env = "LOCK_KMS_DIR")]
-    kms_dir: PathBuf,
+    /// The key-management service.
+    #[command(flatten)]
+    kms: lock_kms::KmsSettings,
+    /// Under which name this process opens secrets: the same for all its restarts, or each restart is news. Left out, program and host.
+    #[arg(long, env = "LOCK_INSTANCE")]
+    instance: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -147,16 +151,21 @@ async fn main() -> anyhow::Result<()> {
     }
 }
 
-async fn parts(args: &Parts) -> anyhow::Result<(Store, DataKeys)> {
+async fn parts(args: &Parts) -> anyhow::Result<(Store, DataKeys, Arc<AccessBook>)> {
     let store = Store::connect(args.db_url.expose_secret(), args.db_connections).await.context("the database")?;
-    let kms = LocalFileKms::open(&args.kms_dir).context("the key-management folder")?;
-    let keys = DataKeys::new(Arc::new(kms), Arc::new(store.clone()));
-    Ok((store, keys))
+    let kms = args.kms.open().await.context("the key-management service")?;
+    let name = instance("lock-api", args.instance.as_deref());
+    let alert = |oddity: lock_domain::vault::Oddity| metrics::vault_alert(oddity.name());
+    let book = AccessBook::new(store.clone(), &name, alert, || metrics::vault_refused("api"));
+    let keys = DataKeys::watched(kms, Arc::new(store.clone()), book.clone());
+    Ok((store, keys, book))
 }
 
 async fn serve(args: Serve) -> anyhow::Result<()> {
     let _telemetry = lock_telemetry::init("lock-api", args.otlp_endpoint.as_deref());
-    let (store, keys) = parts(&args.parts).await?;
+    let (store, keys, book) = parts(&args.parts).await?;
+    let (ending, ended) = tokio::sync::watch::channel(false);
+    let booking = tokio::spawn(Arc::clone(&book).run(ended));
     let settings = TemporalSettings {
         address: args.temporal_address,
         namespace: args.temporal_namespace,
@@ -178,7 +187,14 @@ async fn serve(args: Serve) -> anyhow::Result<()> {
     let listener =
         tokio::net::TcpListener::bind(&args.addr).await.with_context(|| format!("listening on {}", args.addr))?;
     print(&format!("lock-api listening on http://{}\n", listener.local_addr()?))?;
-    lock_api::serve(listener, state, stop_signal()?).await?;
+    let served = lock_api::serve(listener, state, stop_signal()?).await;
+    ending.send_replace(true);
+    booking.await?;
+    // What was opened last is recorded before the process ends.
+    if let Err(error) = book.flush().await {
+        tracing::warn!(%error, "the last accesses to secrets are not recorded");
+    }
+    served?;
     store.close().await;
     Ok(())
 }
@@ -203,7 +219,7 @@ async fn migrate(args: Owner) -> anyhow::Result<()> {
 }
 
 async fn seed_sandbox(args: Seed) -> anyhow::Result<()> {
-    let (store, keys) = parts(&args.parts).await?;
+    let (store, keys, _) = parts(&args.parts).await?;
     let sim = if args.sim_addr.contains("://") { args.sim_addr } else { format!("http://{}", args.sim_addr) };
     let wanted = Sandbox {
         owner_url: args.owner_url,

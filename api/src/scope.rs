@@ -48,8 +48,12 @@ scopes! {
     WebhooksWrite = "webhooks:write";
     /// Have devices looked at, and close maintenance tasks.
     MaintenanceWrite = "maintenance:write";
+    /// Set up a property's vendors, and take a breaker's decision.
+    VendorsWrite = "vendors:write";
     /// Decode workflow histories.
     HistoriesRead = "histories:read";
+    /// Rotate the tenant's keys.
+    VaultRotate = "vault:rotate";
 }
 
 impl fmt::Display for Scope {

@@ -114,6 +114,11 @@ ids! {
     MaintenanceTaskId = "mt";
 }
 
+impl PropertyId {
+    /// What stands in the log for the tenant as a whole, where something concerns no single hotel. No property has this id.
+    pub const NONE: Self = Self(Uuid::nil());
+}
+
 fn parse(prefix: &'static str, text: &str) -> Result<Uuid, IdError> {
     let body = text
         .strip_prefix(prefix)

@@ -1,7 +1,7 @@
 //! What the worker is told by its environment. Read once, at the start; nothing else looks at environment variables.
 
 use secrecy::SecretString;
-use std::{net::SocketAddr, path::PathBuf};
+use std::net::SocketAddr;
 
 /// The worker's settings, each as a flag or an environment variable.
 #[derive(Debug, Clone, clap::Parser)]
@@ -19,9 +19,12 @@ pub struct Config {
     /// NATS with JetStream.
     #[arg(long, env = "NATS_URL", default_value = "nats://127.0.0.1:4222")]
     pub nats_url: String,
-    /// Folder of the local KMS provider.
-    #[arg(long, env = "LOCK_KMS_DIR")]
-    pub kms_dir: PathBuf,
+    /// The key-management service.
+    #[command(flatten)]
+    pub kms: lock_kms::KmsSettings,
+    /// Under which name this process opens secrets: the same for all its restarts, or each restart is news. Left out, program and host.
+    #[arg(long, env = "LOCK_INSTANCE")]
+    pub instance: Option<String>,
     /// Where `/metrics`, `/healthz` and `/readyz` are served.
     #[arg(long, env = "LOCK_METRICS_ADDR", default_value = "127.0.0.1:0")]
     pub metrics_addr: SocketAddr,

@@ -21,7 +21,7 @@ use lock_activities::{
     health::{Gate, Prober},
     inbound::Inbound,
 };
-use lock_kms::{DataKeys, LocalFileKms};
+use lock_kms::{AccessBook, DataKeys, accesses::instance};
 use lock_store::Store;
 use lock_vendors::{meter::PrometheusMeter, registry::VendorRegistry, token_cache::MemoryTokenCache};
 use secrecy::ExposeSecret as _;
@@ -74,20 +74,24 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let store =
         Store::connect(config.database_url.expose_secret(), config.database_connections).await.context("database")?;
-    let kms = Arc::new(LocalFileKms::open(&config.kms_dir).context("KMS folder")?);
-    let keys = DataKeys::new(kms, Arc::new(store.clone()));
+    let kms = config.kms.open().await.context("key-management service")?;
+    let name = instance("lock-worker", config.instance.as_deref());
+    let alert = |oddity: lock_domain::vault::Oddity| lock_telemetry::metrics::vault_alert(oddity.name());
+    let book = AccessBook::new(store.clone(), &name, alert, || lock_telemetry::metrics::vault_refused("worker"));
+    let keys = DataKeys::watched(kms, Arc::new(store.clone()), book.clone());
+    let booking = tokio::spawn(Arc::clone(&book).run(stop.clone()));
     let client = connect(&config.temporal_address, &config.temporal_namespace, &keys, "lock-worker").await?;
     let meter = PrometheusMeter::register(prometheus::default_registry()).context("metrics")?;
     let vendors = Arc::new(VendorRegistry::new(Arc::new(meter), Arc::new(MemoryTokenCache::default()))?);
     let gate = Arc::new(Gate::new(store.clone()));
-    let effects = Effects::new(store.clone(), keys.clone(), Arc::clone(&vendors), Arc::clone(&gate));
-    let contracts = ContractChecks::new(store.clone(), keys.clone(), Arc::clone(&vendors));
+    let effects = Effects::new(store.clone(), keys.for_purpose("effects"), Arc::clone(&vendors), Arc::clone(&gate));
+    let contracts = ContractChecks::new(store.clone(), keys.for_purpose("contract"), Arc::clone(&vendors));
     let loops = maintenance::Loops::new(client.clone());
-    let inbound = Inbound::new(store.clone(), keys.clone(), Arc::clone(&vendors), Arc::new(loops.clone()));
-    let devices = Devices::new(store.clone(), keys.clone(), Arc::clone(&vendors));
-    let vault = Vault { store: store.clone(), keys: keys.clone() };
+    let inbound = Inbound::new(store.clone(), keys.for_purpose("webhooks"), Arc::clone(&vendors), Arc::new(loops.clone()));
+    let devices = Devices::new(store.clone(), keys.for_purpose("maintenance"), Arc::clone(&vendors));
+    let vault = Vault { store: store.clone(), keys: keys.for_purpose("rotation") };
     let every = Duration::from_secs_f64(config.probe_every_s);
-    let prober = (!every.is_zero()).then(|| Prober::new(store.clone(), keys, vendors, gate, every));
+    let prober = (!every.is_zero()).then(|| Prober::new(store.clone(), keys.for_purpose("probes"), vendors, gate, every));
 
     let (runtime, sdk_metrics) = telemetry::runtime()?;
     let work = queues::Work { records: Records { store: store.clone() }, effects, contracts, devices, vault };
@@ -137,6 +141,11 @@ pub async fn run(
     let (ended, (), (), (), (), (), (), ()) =
         tokio::join!(working, relay, stopper, taking_over, probing, following, nightly, upkeep);
     ended.into_iter().collect::<Result<(), _>>().context("a Temporal worker ended")?;
+    booking.await?;
+    // What was opened last is recorded before the process ends; the record may be away by now, and then the intents still tell.
+    if let Err(error) = book.flush().await {
+        tracing::warn!(%error, "the last accesses to secrets are not recorded");
+    }
     http.await??;
     Ok(())
 }

@@ -24,7 +24,7 @@ pub struct CloudEvent {
     pub specversion: String,
     /// The event's id. With `source` it names the event; a consumer that has seen both drops the repeat.
     pub id: String,
-    /// Where it happened: `/v1/tenants/{tenant}/properties/{property}`.
+    /// Where it happened: `/v1/tenants/{tenant}/properties/{property}`, or `/v1/tenants/{tenant}` if it concerns no single property.
     pub source: String,
     /// What happened, with the version of its meaning, such as `stay.phase_changed.v1`.
     #[serde(rename = "type")]
@@ -60,7 +60,10 @@ impl CloudEvent {
         Self {
             specversion: "1.0".to_owned(),
             id: row.id.to_string(),
-            source: format!("/v1/tenants/{tenant}/properties/{}", row.property),
+            source: match row.property {
+                PropertyId::NONE => format!("/v1/tenants/{tenant}"),
+                property => format!("/v1/tenants/{tenant}/properties/{property}"),
+            },
             kind: row.kind.clone(),
             subject: row.stay.map(|stay| stay.to_string()),
             time: Some(row.at),

@@ -10,11 +10,14 @@
 //! with it everything under it; nothing makes a new one in its place but [`DataKeys::rotate`] and [`DataKeys::ensure`]. A process that
 //! has not heard of a new version goes on sealing under the one before for at most [`SETTLE`].
 
+use crate::seal::Place;
 use crate::{
+    accesses::OpenWatch,
     aead::{Key, random},
     port::{Kms, KmsError, Owner, RetryClass, Wrapped},
 };
 use async_trait::async_trait;
+use lock_store::AccessOutcome;
 use std::{
     collections::BTreeMap,
     error::Error,
@@ -154,9 +157,9 @@ enum Held {
     Destroyed,
 }
 
-/// One owner's keys for one purpose, as last loaded.
+/// One owner's keys for one purpose, as last loaded, and when a version was last looked for in vain.
 #[derive(Default)]
-struct Slot(Option<Loaded>);
+struct Slot(Option<Loaded>, Option<Instant>);
 
 struct Loaded {
     versions: Versions,
@@ -168,20 +171,38 @@ struct Loaded {
 /// The outer lock is held for a look-up, a slot's own for a call to the KMS.
 type Slots = BTreeMap<(Owner, Purpose), Arc<Mutex<Slot>>>;
 
-/// See the module's description. Cheap to clone; clones share the memory.
+/// See the module's description. Cheap to clone; clones share the memory. Each handle says what it opens secrets for.
 #[derive(Clone)]
-pub struct DataKeys(Arc<Inner>);
+pub struct DataKeys(Arc<Inner>, &'static str);
 
 struct Inner {
     kms: Arc<dyn Kms>,
     record: Arc<dyn WrappedKeys>,
     slots: StdMutex<Slots>,
+    watch: Option<Arc<dyn OpenWatch>>,
 }
 
 impl DataKeys {
     /// Over a KMS and a store.
     pub fn new(kms: Arc<dyn Kms>, record: Arc<dyn WrappedKeys>) -> Self {
-        Self(Arc::new(Inner { kms, record, slots: StdMutex::default() }))
+        Self(Arc::new(Inner { kms, record, slots: StdMutex::default(), watch: None }), "other")
+    }
+
+    /// The same, with somebody who sees what is opened.
+    pub fn watched(kms: Arc<dyn Kms>, record: Arc<dyn WrappedKeys>, watch: Arc<dyn OpenWatch>) -> Self {
+        Self(Arc::new(Inner { kms, record, slots: StdMutex::default(), watch: Some(watch) }), "other")
+    }
+
+    /// A handle that opens secrets for something: a word, as it stands in the record of accesses.
+    pub fn for_purpose(&self, purpose: &'static str) -> Self {
+        Self(self.0.clone(), purpose)
+    }
+
+    /// Tells who watches that a column was opened, or that it is refused for good.
+    pub(crate) fn tell(&self, owner: Owner, place: &Place, outcome: AccessOutcome) {
+        if let Some(watch) = &self.0.watch {
+            watch.seen(owner, place, self.1, outcome);
+        }
     }
 
     /// Makes the next version, which writers use from now on here, and elsewhere within [`TTL`]. Returns its number.
@@ -262,9 +283,10 @@ impl DataKeys {
         let slot = self.slot(owner, purpose);
         let mut slot = slot.lock().await;
         let mut loaded = self.fresh(&mut slot, owner, purpose).await?;
-        if !loaded.versions.contains_key(&version) && loaded.at.elapsed() >= DENIAL {
+        if !loaded.versions.contains_key(&version) && slot.1.is_none_or(|missed| missed.elapsed() >= DENIAL) {
             // Another process may have rotated since.
             loaded = self.load(&mut slot, owner, purpose).await?;
+            slot.1 = (!loaded.versions.contains_key(&version)).then(Instant::now);
         }
         match loaded.versions.remove(&version) {
             Some(Held::Active(key) | Held::DecryptOnly(key)) => Ok(key),

@@ -7,6 +7,7 @@
 //! either into an error. It fails closed: a key that the KMS denies opens nothing from the next refresh on; a KMS that does not answer
 //! is a [`RetryClass::Later`] error, and keys that were in use keep working for [`data_keys::GRACE`].
 
+pub mod accesses;
 mod aead;
 mod aws;
 pub mod codec;
@@ -20,6 +21,7 @@ mod stored;
 #[cfg(test)]
 mod testing;
 
+pub use accesses::{AccessBook, OpenWatch};
 pub use aead::OpenError;
 pub use aws::{AwsKms, AwsSettings};
 pub use codec::{HistoryCodec, data_converter};

@@ -8,6 +8,7 @@ use crate::{
     data_keys::{DataKeys, KeyError, Purpose},
     port::{Owner, RetryClass},
 };
+use lock_store::AccessOutcome;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -74,6 +75,17 @@ impl DataKeys {
         sealed: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, SealError> {
         let owner = owner.into();
+        let opened = self.opened(owner, place, sealed).await;
+        match &opened {
+            Ok(_) => self.tell(owner, place, AccessOutcome::Opened),
+            Err(error) if error.retry_class() == RetryClass::Never => self.tell(owner, place, AccessOutcome::Refused),
+            // Nothing was decided: it will be tried again.
+            Err(_) => {}
+        }
+        opened
+    }
+
+    async fn opened(&self, owner: Owner, place: &Place, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
         let version = aead::key_version(sealed)?;
         let key = self.version(owner, Purpose::Rows, version).await?;
         Ok(key.open(&place.aad(owner), sealed)?)

@@ -45,6 +45,14 @@ static REVOKES: LazyLock<Option<GaugeVec>> =
 static HELD: LazyLock<Option<GaugeVec>> =
     LazyLock::new(|| gauge("lock_commands_held", "Commands that wait for a person's approval.", &[]));
 
+static VAULT_ALERTS: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
+    counter("lock_vault_access_alerts_total", "Accesses to secrets that were out of pattern.", &["oddity"])
+});
+
+static VAULT_REFUSED: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
+    counter("lock_vault_refused_total", "Secrets that did not open: the root key refuses, or they are damaged.", &["process"])
+});
+
 static BREAKERS: LazyLock<Option<GaugeVec>> =
     LazyLock::new(|| gauge("lock_breakers", "Properties' breakers, by vendor and state.", &["vendor", "state"]));
 
@@ -191,6 +199,20 @@ pub fn probe(vendor: &str, kind: &str, finding: &str) {
 pub fn webhook(vendor: &str, outcome: &str) {
     if let Some(metric) = &*WEBHOOKS {
         metric.with_label_values(&[vendor, outcome]).inc();
+    }
+}
+
+/// An access to a secret was out of pattern, for example `burst`.
+pub fn vault_alert(oddity: &str) {
+    if let Some(metric) = &*VAULT_ALERTS {
+        metric.with_label_values(&[oddity]).inc();
+    }
+}
+
+/// A secret did not open.
+pub fn vault_refused(process: &str) {
+    if let Some(metric) = &*VAULT_REFUSED {
+        metric.with_label_values(&[process]).inc();
     }
 }
 

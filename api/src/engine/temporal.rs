@@ -15,7 +15,7 @@ use lock_domain::{
     stay::{Stay, StayPhase, StayRef},
 };
 use lock_workflows::{
-    CommandAnswer, Drain, DrainStart, KeyLifecycle, LookNow, Maintenance, MaintenanceStart, QUEUE_STAYS, StayStart, search, vendor_queue,
+    CommandAnswer, Drain, DrainStart, KeyLifecycle, KeyRotation, LookNow, Maintenance, MaintenanceStart, QUEUE_STAYS, RotationStart, StayStart, search, vendor_queue,
 };
 use std::time::Duration;
 use temporalio_client::{
@@ -236,6 +236,20 @@ impl StayEngine for Temporal {
                 .search_attributes(search::of_property(start.tenant, start.property))
                 .build();
             match self.client().await?.start_workflow(Drain::run, start, options).await {
+                Ok(_) | Err(WorkflowStartError::AlreadyStarted { .. }) => Ok(()),
+                Err(other) => Err(EngineError::Failed(other.to_string())),
+            }
+        };
+        tokio::time::timeout(ACCEPT, ask).await.map_err(|_| EngineError::Timeout)?
+    }
+
+    async fn begin_rotation(&self, start: RotationStart) -> Result<(), EngineError> {
+        let ask = async {
+            let options = WorkflowStartOptions::new(QUEUE_STAYS, start.id.workflow_id())
+                .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
+                .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate)
+                .build();
+            match self.client().await?.start_workflow(KeyRotation::run, start, options).await {
                 Ok(_) | Err(WorkflowStartError::AlreadyStarted { .. }) => Ok(()),
                 Err(other) => Err(EngineError::Failed(other.to_string())),
             }

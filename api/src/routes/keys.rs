@@ -21,8 +21,10 @@ use lock_domain::{
     ids::{KeyId, ReservationRef},
     problem::Code,
     stay::Wish,
+    vault::{Accessor, oddity},
 };
-use lock_store::Reveal;
+use lock_kms::accesses::REVEAL;
+use lock_store::{AccessOutcome, ApiKey, NewAccess, Property, Reveal, TenantTx};
 
 /// Show a key's PIN, once
 ///
@@ -63,9 +65,10 @@ pub(crate) async fn reveal(
     let at = Timestamp::now();
     let sealed = match tx.reveal(key, caller.id, &idempotency, at).await.map_err(failure::store)? {
         Reveal::Fresh(sealed) => {
-            let event = Event::PinRevealed { key, by: caller.id };
+            let odd = access(&mut tx, &property, &caller, key, at).await?;
+            let events: Vec<Event> = odd.into_iter().chain([Event::PinRevealed { key, by: caller.id }]).collect();
             let now = view::present(&property);
-            tx.append(now, property.id, Some(stay.id), &[event]).await.map_err(failure::store)?;
+            tx.append(now, property.id, Some(stay.id), &events).await.map_err(failure::store)?;
             sealed
         }
         Reveal::Same(sealed) => sealed,
@@ -79,7 +82,16 @@ pub(crate) async fn reveal(
             return Err(Problem::new(Code::PinRevealed, format!("the PIN of {key} was revealed before")));
         }
     };
-    let pin = state.keys().open(caller.tenant, &pins::place(key), &sealed).await.map_err(failure::seal)?;
+    let keys = state.keys().for_purpose(REVEAL);
+    let pin = match keys.open(caller.tenant, &pins::place(key), &sealed).await {
+        Ok(pin) => pin,
+        Err(error) => {
+            // The key is not revealed, and the log says who was refused: neither needs the root key.
+            drop(tx);
+            refused(&state, &caller, key, at).await?;
+            return Err(failure::seal(error));
+        }
+    };
     // Only after the event is durable does the PIN leave.
     tx.commit().await.map_err(failure::store)?;
     let pin = String::from_utf8(pin.to_vec()).map_err(|_| Problem::internal("a PIN is not text"))?;
@@ -87,4 +99,37 @@ pub(crate) async fn reveal(
     let mut response = axum::Json(RevealedPin { key, pin, revealed_at }).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
+}
+
+fn row<'a>(who: &'a str, key: KeyId, at: Timestamp, outcome: AccessOutcome) -> NewAccess<'a> {
+    let row = key.as_uuid();
+    NewAccess { at, who, purpose: REVEAL, place: "keys.pin_sealed", row, outcome, times: 1, oddity: None }
+}
+
+/// Records the access in the transaction of the reveal, and says what is out of pattern about it.
+async fn access(
+    tx: &mut TenantTx<'_>,
+    property: &Property,
+    caller: &ApiKey,
+    key: KeyId,
+    at: Timestamp,
+) -> Result<Option<Event>, Problem> {
+    let (accessor, who, zone) = (Accessor::Client(caller.id), caller.id.to_string(), view::zone(property));
+    let hour = |at: Timestamp| u8::try_from(at.to_zoned(zone.clone()).hour()).unwrap_or(0);
+    let past = tx.access_past(&who, at, hour).await.map_err(failure::store)?;
+    let odd = oddity(&accessor, at, hour(at), &past);
+    let access = NewAccess { oddity: odd, ..row(&who, key, at, AccessOutcome::Opened) };
+    tx.record_accesses(&[access]).await.map_err(failure::store)?;
+    Ok(odd.map(|oddity| {
+        lock_telemetry::metrics::vault_alert(oddity.name());
+        let (purpose, place) = (REVEAL.to_owned(), "keys.pin_sealed".to_owned());
+        Event::VaultAccessAlert { who, oddity, purpose, place }
+    }))
+}
+
+async fn refused(state: &AppState, caller: &ApiKey, key: KeyId, at: Timestamp) -> Result<(), Problem> {
+    let mut tx = state.store().tenant(caller.tenant).await.map_err(failure::store)?;
+    let who = caller.id.to_string();
+    tx.record_accesses(&[row(&who, key, at, AccessOutcome::Refused)]).await.map_err(failure::store)?;
+    tx.commit().await.map_err(failure::store)
 }

@@ -1,0 +1,30 @@
+//! Begins the workflows of rotations that were accepted. Two processes that begin the same one do no harm: the workflow's id is the rotation's.
+
+use crate::{failure, problem::Problem, state::AppState};
+use jiff::SignedDuration;
+use lock_domain::{Timestamp, ids::TenantId, vault::RotationRef};
+use lock_workflows::RotationStart;
+
+/// A request begins its own within this time; younger ones are left to it.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(6);
+
+/// Begins one, and notes that it has begun.
+pub(crate) async fn deliver(state: &AppState, id: RotationRef) -> Result<(), Problem> {
+    let begun = state.engine().begin_rotation(RotationStart { id, carried: None }).await;
+    begun.map_err(|error| Problem::unavailable("workflow engine", error))?;
+    let mut tx = state.store().tenant(id.tenant).await.map_err(failure::store)?;
+    tx.mark_rotation_delivered(id.rotation, Timestamp::now()).await.map_err(failure::store)?;
+    tx.commit().await.map_err(failure::store)
+}
+
+/// Begins the tenant's rotation that nobody has begun, if there is one.
+pub(crate) async fn deliver_late(state: &AppState, tenant: TenantId) -> Result<(), Problem> {
+    let before = Timestamp::now().checked_sub(PATIENCE).map_err(Problem::internal)?;
+    let mut tx = state.store().tenant_relaxed(tenant).await.map_err(failure::store)?;
+    let waiting = tx.undelivered_rotation(before).await.map_err(failure::store)?;
+    drop(tx);
+    match waiting {
+        Some(rotation) => deliver(state, RotationRef { tenant, rotation }).await,
+        None => Ok(()),
+    }
+}
