@@ -39,6 +39,18 @@ pub(crate) async fn begin(
     }
 }
 
+/// Keeps the answer for repeats, commits, and answers.
+pub(crate) async fn finish<T: serde::Serialize>(
+    mut tx: TenantTx<'_>,
+    scope: IdempotencyScope<'_>,
+    answer: T,
+) -> Result<Response, Problem> {
+    let value = serde_json::to_value(&answer).map_err(Problem::internal)?;
+    tx.idempotency_finish(scope, StatusCode::OK.as_u16(), &value).await.map_err(failure::store)?;
+    tx.commit().await.map_err(failure::store)?;
+    Ok(axum::Json(answer).into_response())
+}
+
 /// Marks an answer as a repeat.
 pub(crate) fn replayed(mut response: Response) -> Response {
     response.headers_mut().insert(crate::idempotency::REPLAYED, HeaderValue::from_static("true"));

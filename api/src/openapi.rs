@@ -30,9 +30,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
         (name = "Events", description = "What happened, in one order"),
         (name = "Properties", description = "Hotels, rooms, policies"),
         (name = "Devices", description = "Locks and gateways: how they are, and what people have to do at them"),
+        (name = "Outages", description = "Vendors that are down: notices, where stays go, the desk's list"),
         (name = "Test clock", description = "Time of sandbox properties"),
         (name = "Webhooks in", description = "Where vendors and partners may call"),
         (name = "Incidents", description = "Lock vendors that do something else than what was accepted of them"),
+        (name = "Vault", description = "The keys under which the tenant's secrets are sealed"),
         (name = "Codec", description = "For Temporal's web UI"),
     ),
     modifiers(&ApiKeyScheme)
@@ -77,7 +79,14 @@ pub(crate) fn described() -> (axum::Router<AppState>, Document) {
         .routes(routes!(properties::policy))
         .routes(routes!(properties::feed_guard))
         .routes(routes!(vendor_flags::show, vendor_flags::replace))
-        .routes(routes!(health::show))
+        .routes(routes!(health::show, vendors::probes))
+        .routes(routes!(vendors::set_up))
+        .routes(routes!(vendors::force))
+        .routes(routes!(outages::notices))
+        .routes(routes!(outages::show))
+        .routes(routes!(outages::desk))
+        .routes(routes!(outages::served))
+        .routes(routes!(outages::choices, outages::choose))
         .routes(routes!(devices::list))
         .routes(routes!(devices::tasks))
         .routes(routes!(devices::done))
@@ -93,6 +102,8 @@ pub(crate) fn described() -> (axum::Router<AppState>, Document) {
         .routes(routes!(webhook_endpoints::list, webhook_endpoints::create))
         .routes(routes!(webhook_endpoints::rotate))
         .routes(routes!(webhook_endpoints::revoke))
+        .routes(routes!(vault::rotate))
+        .routes(routes!(vault::show))
         .split_for_parts()
 }
 

@@ -15,6 +15,7 @@ mod codes;
 mod collector;
 mod contract;
 mod events;
+mod drain;
 mod every_step;
 mod feed_guard;
 mod forgotten;

@@ -1,12 +1,12 @@
 //! Whether an effect may be sent, and how calls for guests ended: what the effects know of breakers. One look at the record a second and
 //! property, however many effects ask. If the record does not answer, what was known last counts.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use lock_domain::{
     health::{BreakerState, Evidence, Finding, ProbeKind},
     ids::{CredentialId, PropertyId, TenantId},
 };
-use lock_store::{Store, StoreError};
+use lock_store::{BreakerRow, Store, StoreError};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -19,6 +19,8 @@ const FRESH: Duration = Duration::from_secs(1);
 const REVOKE_PACE: Duration = Duration::from_secs(20);
 /// Effects that wait for the same breaker come back spread over so many milliseconds.
 const SPREAD_MS: u64 = 2_000;
+/// While an operator holds a breaker open, effects look so often whether he still does.
+const FORCED_PACE: SignedDuration = SignedDuration::from_secs(10);
 
 type Key = (TenantId, PropertyId);
 
@@ -34,6 +36,15 @@ impl Circuits {
         let place = u64::from(credential.as_uuid().as_bytes()[15]);
         Some(until_next + Duration::from_millis(500 + place * SPREAD_MS / 256))
     }
+}
+
+/// When an effect may be looked at again: after the next round, or after a while where an operator has said so.
+fn until(row: &BreakerRow, now: Timestamp) -> Timestamp {
+    if row.breaker.holds() {
+        return row.breaker.next_probe_at;
+    }
+    let later = now.saturating_add(FORCED_PACE).unwrap_or(now);
+    row.forced.map_or(later, |forced| forced.until.min(later))
 }
 
 #[derive(Debug, Default)]
@@ -124,7 +135,7 @@ impl Gate {
         tx.commit().await?;
         let now = Timestamp::now();
         let held = rows.into_iter().filter(|row| row.counted(now) != BreakerState::Closed);
-        let circuits = Circuits(held.map(|row| (row.vendor, row.breaker.next_probe_at)).collect());
+        let circuits = Circuits(held.map(|row| (row.vendor.clone(), until(&row, now))).collect());
         let mut known = self.known();
         let known = known.entry(key).or_default();
         (known.read_at, known.circuits) = (Some(Instant::now()), circuits.clone());

@@ -41,7 +41,7 @@ pub(super) async fn round(vendor: &dyn LockVendor, claimed: &ClaimedBreaker, now
         timed(ProbeKind::LockList, READ, lock_list(vendor, reads)),
         timed(ProbeKind::Gateways, READ, gateways(vendor)),
     );
-    let calls = Evidence { kind: ProbeKind::Passive, finding: passive(claimed.row.calls_well, claimed.row.calls_bad) };
+    let calls = Evidence { kind: ProbeKind::Passive, finding: heard(claimed) };
     devices.locks = sign_in.1.unwrap_or_default();
     if let Some((count, offline)) = gateways.1 {
         (devices.gateways, devices.gateways_offline) = (count, offline);
@@ -54,6 +54,11 @@ pub(super) async fn round(vendor: &dyn LockVendor, claimed: &ClaimedBreaker, now
         probes.push(timed(ProbeKind::Canary, all, put_and_take(vendor, lock, claimed, now)).await.0);
     }
     Probed { probes, devices }
+}
+
+/// What calls for guests say, where the property lets them.
+fn heard(claimed: &ClaimedBreaker) -> Finding {
+    if claimed.health.ignore_calls { Finding::Silent } else { passive(claimed.row.calls_well, claimed.row.calls_bad) }
 }
 
 /// What a probe saw, if it speaks at all.

@@ -1,6 +1,6 @@
 //! The health of a property's link to its lock vendor.
 
-use super::Reason;
+use super::{ForcedBody, Reason};
 use jiff::Timestamp;
 use lock_domain::{
     health::{BreakerState, Evidence, VendorOpinion},
@@ -25,6 +25,9 @@ pub struct VendorHealthBody {
     pub vendor: String,
     /// Whether keys are sent: `closed` yes, `open` and `half_open` no.
     pub breaker: BreakerState,
+    /// An operator's word that makes it so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forced: Option<ForcedBody>,
     /// Since when, in UTC.
     #[schema(value_type = String, format = DateTime)]
     pub since: Timestamp,

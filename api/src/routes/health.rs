@@ -2,7 +2,7 @@
 
 use crate::{
     auth::{self, Allowed},
-    dto::{DevicesBody, HealthBody, Reason, VendorHealthBody},
+    dto::{DevicesBody, ForcedBody, HealthBody, Reason, VendorHealthBody},
     extract::Param,
     failure,
     problem::{Problem, ProblemBody},
@@ -33,13 +33,14 @@ pub(crate) async fn show(
     let mut tx = state.store().tenant(allowed.key.tenant).await.map_err(failure::store)?;
     let property = auth::property(&mut tx, &allowed.key, &property).await?;
     let all = tx.breakers(None).await.map_err(failure::store)?;
-    let own = all.iter().filter(|row| row.property == property.id && row.vendor == property.vendor);
-    let vendors = own.map(|row| body(row, opinion(&all, &row.vendor))).collect();
+    let mut own: Vec<&BreakerRow> = all.iter().filter(|row| row.property == property.id).collect();
+    own.sort_by_key(|row| (row.vendor != property.vendor, row.vendor.clone()));
+    let vendors = own.into_iter().map(|row| body(row, opinion(&all, &row.vendor))).collect();
     Ok(axum::Json(HealthBody { property: property.id, vendors }))
 }
 
 /// What the tenant's properties say of a vendor together; nothing of any one of them is told.
-fn opinion(all: &[BreakerRow], vendor: &str) -> VendorOpinion {
+pub(super) fn opinion(all: &[BreakerRow], vendor: &str) -> VendorOpinion {
     let links = all.iter().filter(|row| row.vendor == vendor).map(|row| LinkView {
         state: row.breaker.state,
         signs_in: row.evidence.iter().find(|e| e.kind == ProbeKind::SignIn).and_then(Evidence::of_link),
@@ -47,14 +48,22 @@ fn opinion(all: &[BreakerRow], vendor: &str) -> VendorOpinion {
     vendor_wide(&links.collect::<Vec<_>>())
 }
 
-fn body(row: &BreakerRow, vendor_wide: VendorOpinion) -> VendorHealthBody {
-    let breaker = &row.breaker;
+pub(super) fn body(row: &BreakerRow, vendor_wide: VendorOpinion) -> VendorHealthBody {
+    let now = lock_domain::Timestamp::now();
+    let (breaker, counted) = (&row.breaker, row.counted(now));
+    let forced = row.forced.filter(|forced| now < forced.until).map(|forced| ForcedBody {
+        state: forced.state,
+        reason: forced.reason,
+        until: forced.until,
+        probes_say: breaker.state,
+    });
     let down_since = breaker.opened_at.unwrap_or(breaker.since);
     VendorHealthBody {
         vendor: row.vendor.clone(),
-        breaker: breaker.state,
+        breaker: counted,
+        forced,
         since: breaker.since,
-        summary: notice(&row.vendor, breaker.state, down_since, breaker.code),
+        summary: notice(&row.vendor, counted, down_since, breaker.code),
         reason: breaker.code.map(Reason::from),
         next_probe: breaker.next_probe_at,
         evidence: row.evidence.clone(),

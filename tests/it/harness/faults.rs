@@ -36,6 +36,8 @@ impl Mode {
 struct State {
     seen: Vec<String>,
     plan: Option<(usize, Mode)>,
+    /// Of which activity, if not of all.
+    of: Option<String>,
     hit: bool,
     /// Whether the late one may go on, and has run.
     late: (bool, bool),
@@ -50,6 +52,12 @@ fn states() -> MutexGuard<'static, BTreeMap<TenantId, State>> {
 /// From now on, the tenant's `nth` activity goes wrong.
 pub fn plan(tenant: TenantId, nth: usize, mode: Mode) {
     states().insert(tenant, State { plan: Some((nth, mode)), ..State::default() });
+}
+
+/// From now on, the tenant's `nth` activity of this name goes wrong.
+pub fn plan_of(tenant: TenantId, name: &str, nth: usize, mode: Mode) {
+    let of = Some(name.to_owned());
+    states().insert(tenant, State { plan: Some((nth, mode)), of, ..State::default() });
 }
 
 /// The tenant's activities so far, by name, and whether its plan was carried out.
@@ -121,9 +129,10 @@ fn note(input: &ExecuteActivityInput) -> Option<Mode> {
     let place = match mode {
         // Of effects alone, so that a test need not know what is recorded between them.
         Mode::Late => state.seen.iter().filter(|name| *name == "perform").count(),
-        _ => state.seen.len(),
+        _ => state.seen.iter().filter(|name| state.of.as_ref().is_none_or(|of| of == *name)).count(),
     };
-    let fits = nth == place && !(matches!(mode, Mode::Crash | Mode::Late) && info.is_local);
+    let meant = state.of.as_ref().is_none_or(|of| *of == info.activity_type);
+    let fits = meant && nth == place && !(matches!(mode, Mode::Crash | Mode::Late) && info.is_local);
     state.hit |= fits;
     fits.then_some(mode)
 }

@@ -43,7 +43,7 @@ pub async fn log_of(site: &Site) {
 async fn one_code_per_holder_and_door(hotel: &Hotel, db: &mut PgConnection) {
     let rows = sqlx::query(
         "SELECT c.token, c.stay_id, c.door_id, k.holder FROM credentials c JOIN keys k USING (tenant_id, key_id)
-         WHERE c.tenant_id = $1",
+         JOIN doors d USING (tenant_id, door_id) WHERE c.tenant_id = $1 AND d.vendor = 'ttlock'",
     )
     .bind(hotel.tenant.as_uuid())
     .fetch_all(db)
@@ -83,7 +83,8 @@ async fn effects_have_intents(hotel: &Hotel, db: &mut PgConnection) {
 }
 
 async fn record_agrees_with_locks(hotel: &Hotel, db: &mut PgConnection) {
-    let rows = sqlx::query("SELECT token, state FROM credentials WHERE tenant_id = $1")
+    let sql = "SELECT token, state FROM credentials JOIN doors d USING (tenant_id, door_id) WHERE tenant_id = $1 AND d.vendor = 'ttlock'";
+    let rows = sqlx::query(sql)
         .bind(hotel.tenant.as_uuid())
         .fetch_all(db)
         .await
