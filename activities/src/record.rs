@@ -114,6 +114,12 @@ async fn give_back(tx: &mut TenantTx<'_>, new: &StaySnapshot, command: &Command)
             }
             tx.set_diverted(new.id.stay, None).await
         }
+        Verb::ModifyStay { keys, .. } | Verb::RoomMove { keys, .. } => {
+            for successor in keys.iter().filter(|successor| !new.retired.contains(&successor.old)) {
+                tx.keep_key(successor.old, successor.key.id).await?;
+            }
+            Ok(())
+        }
         _ => Ok(()),
     }
 }

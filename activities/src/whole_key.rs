@@ -109,7 +109,10 @@ impl<'a> Rest<'a> {
     /// count: it shall end.
     pub(crate) fn joins(&self) -> bool {
         let standing = |state| matches!(state, CredentialState::Live | CredentialState::Unconfirmed);
-        self.beside().any(|one| one.wish == Wish::Wanted && standing(one.state))
+        let beside = self.beside().any(|one| one.wish == Wish::Wanted && standing(one.state));
+        // It would end the keys of everybody who has that door.
+        let hits_all = |one: &&Standing| one.room.is_none() && !VendorTraits::of(&one.vendor).spares_common_doors;
+        beside || self.own.iter().copied().any(|one| hits_all(&one))
     }
 
     /// Whether another key of the stay, none of `going`, goes on opening one of its rooms.

@@ -22,7 +22,7 @@ fn standing(k: u128, d: u128, state: S) -> Standing {
         key: key(k),
         door: door(d),
         room: (d >= 100).then(|| RoomId::from_uuid(Uuid::from_u128(d))),
-        vendor: "visionline".to_owned(),
+        vendor: "salto_pms".to_owned(),
         vendor_lock_id: d.to_string(),
         state,
         vendor_ref: (state == S::Live).then(|| format!("card {k}")),
@@ -36,7 +36,7 @@ fn standing(k: u128, d: u128, state: S) -> Standing {
 }
 
 fn rest(all: &[Standing], k: u128) -> Rest<'_> {
-    Rest::of(all, key(k), "visionline")
+    Rest::of(all, key(k), "salto_pms")
 }
 
 #[test]
@@ -66,6 +66,10 @@ fn the_first_card_of_a_room_ends_what_was_there_and_the_next_ones_join() {
     let moved =
         [standing(1, 1, S::Live), standing(1, 101, S::Live), standing(2, 1, S::Planned), standing(2, 102, S::Planned)];
     assert!(!rest(&moved, 2).joins());
+    // Where it would end everybody's keys at the common door, it joins.
+    let mut front = first;
+    front.iter_mut().for_each(|one| one.vendor = "visionline".to_owned());
+    assert!(Rest::of(&front, key(1), "visionline").joins() && !Rest::of(&front, key(2), "visionline").joins());
     let mut replaced = second.clone();
     replaced[0].wish = Wish::Until(key(2));
     assert!(!rest(&replaced, 2).joins());

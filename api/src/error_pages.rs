@@ -48,6 +48,7 @@ pages! {
     PinNotReady = "pin_not_ready",
     OneShotFixed = "one_shot_fixed",
     CapabilityMissing = "capability_missing",
+    WireNotPublic = "wire_not_public",
     PinsExhausted = "pins_exhausted",
     RateLimited = "rate_limited",
     ClockLive = "clock_live",

@@ -174,6 +174,16 @@ macro_rules! asked_pin {
 asked_pin!(NewStay, MoreKeys, Replace);
 
 impl AskedPin<'_> {
+    /// The first field that says something about digits.
+    pub(crate) fn field(&self) -> Option<&'static str> {
+        match (self.pin, self.phone, self.strategy) {
+            (Some(_), ..) => Some("pin"),
+            (_, Some(_), _) => Some("phone"),
+            (.., Some(_)) => Some("pin_strategy"),
+            _ => None,
+        }
+    }
+
     /// Whether the request holds digits that a hash of it must not give away.
     pub(crate) fn is_secret(&self) -> bool {
         self.pin.is_some() || self.phone.is_some()
@@ -193,6 +203,11 @@ pub(crate) enum PinPlan {
     Vendor {
         /// To open once.
         one_time: bool,
+    },
+    /// None: it is a card, written at this encoder.
+    Card {
+        /// Its name at the vendor.
+        encoder: String,
     },
 }
 

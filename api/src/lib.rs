@@ -20,6 +20,7 @@ mod hook;
 mod html;
 mod idempotency;
 mod intent;
+mod kinds;
 mod layers;
 pub mod limits;
 mod once;

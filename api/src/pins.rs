@@ -76,6 +76,10 @@ impl Pool {
                 (groups.into_iter().map(|(last, pin)| (origin(last), pin)).collect(), Some(PinOrigin::PhoneUnfit))
             }
             PinPlan::Vendor { one_time } => return later(tx, holder, one_time).await,
+            PinPlan::Card { encoder } => {
+                let card = NewKeyRow { kind: KeyKind::Card, encoder: Some(&encoder), ..blank(holder) };
+                return enter(tx, card).await;
+            }
         };
         for (origin, pin) in offers {
             if let Some(row) = self.offer(state, tx, holder, origin, &pin).await? {

@@ -4,6 +4,7 @@ use crate::{dto::*, failure, problem::Problem, words};
 use jiff::tz::TimeZone;
 use lock_domain::{
     Timestamp,
+    credential::KeyKind,
     device::{ClockLimits, guest_words},
     ids::{DoorId, StayId},
     stay::Wish,
@@ -74,10 +75,15 @@ fn key(row: &KeyRow, credentials: &[CredentialRow], zone: &TimeZone) -> KeyBody 
             Wish::Unwanted => KeyWish::Unwanted,
         },
         replaced_by: row.superseded_by,
+        kind: row.kind,
+        encoder: row.encoder.clone(),
         pin: MASK.to_owned(),
         pin_source: row.pin_source,
         pin_origin: row.pin_origin,
-        pin_why: row.pin_origin.why().to_owned(),
+        pin_why: match row.kind {
+            KeyKind::Pin => row.pin_origin.why().to_owned(),
+            KeyKind::Card => "A card: it has no PIN.".to_owned(),
+        },
         pin_ready: row.pin_known,
         one_time: row.one_time,
         revealed_at: row.revealed_at,

@@ -33,7 +33,13 @@ pub(crate) fn credential(
         }
         CredentialState::Refused => format!("Does not open {door}: the vendor refused.{why}"),
         CredentialState::Revoking => format!("Being taken out of the lock of {door}; it may still open.{why}{until}"),
-        CredentialState::Gone => format!("Does not open {door}."),
+        CredentialState::Gone => match still_valid_until {
+            None => format!("Does not open {door}."),
+            Some(at) => {
+                let at = local(at, zone);
+                format!("Taken away; the lock of {door} learns of it from the next guest's key, and may open by this one until then, at most until {at}.")
+            }
+        },
     }
 }
 

@@ -71,6 +71,7 @@ codes! {
     PinNotReady, "pin_not_ready", 409, "The PIN is not known yet", "The lock vendor makes it up when the key is made: ask again when the stay is active. It is also unknown while the keys are suspended.";
     OneShotFixed, "one_shot_fixed", 409, "A one-shot key can't be changed", "Take it back with `one-shot-keys/{reservation}/revoke` and make another one.";
     CapabilityMissing, "capability_missing", 422, "The lock vendor can't do this", "Ask for what `detail` names instead.";
+    WireNotPublic, "wire_not_public", 422, "The lock vendor's interface is not public", "Ask the vendor for its interface description under the property's contract and send it to us, or use another vendor's locks.";
     PinsExhausted, "pins_exhausted", 503, "The property has no free PIN", "Raise `pin_digits` or lower `pin_quarantine_s` in the property's policy.";
     RateLimited, "rate_limited", 429, "Too many requests", "Wait for the seconds in `Retry-After`.";
     ClockLive, "clock_live", 409, "A live property's clock can't be moved", "Use a sandbox property.";

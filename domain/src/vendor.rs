@@ -21,6 +21,8 @@ pub struct VendorTraits {
     pub whole_key: bool,
     /// It has keys on cards, written at an encoder while somebody puts the card there.
     pub card: bool,
+    /// A key that ends the earlier keys of its room does not end them at common doors.
+    pub spares_common_doors: bool,
     /// The start of a window is kept; else a key opens from the moment at which it is made.
     pub window_start: bool,
     /// Its wire is public, so that keys can be made there at all.
@@ -65,7 +67,7 @@ const TABLE: &[VendorTraits] = &[
     // Space can have PINs beside a card; that they open alone is an assumption which a property must have tried at its doors.
     VendorTraits { name: "salto_ship", min_pin_digits: 4, max_pin_digits: 8, ..CARDS },
     VendorTraits { name: "salto_pms", ..CARDS },
-    VendorTraits { name: "visionline", ..CARDS },
+    VendorTraits { name: "visionline", spares_common_doors: false, ..CARDS },
     VendorTraits { name: "vostio", public: false, ..CARDS },
     VendorTraits { name: "dormakaba", public: false, ..CARDS },
 ];
@@ -78,6 +80,7 @@ const UNKNOWN: VendorTraits = VendorTraits {
     made_pin_per_door: true,
     whole_key: false,
     card: false,
+    spares_common_doors: true,
     window_start: true,
     public: true,
     one_time: None,
@@ -93,6 +96,7 @@ const CARDS: VendorTraits = VendorTraits {
     made_pin_per_door: false,
     whole_key: true,
     card: true,
+    spares_common_doors: true,
     window_start: true,
     public: true,
     one_time: None,

@@ -65,6 +65,7 @@ fn the_table_says_what_the_adapters_say() {
             made_pin_per_door: can.scope == Scope::Door,
             whole_key: can.scope == Scope::Key,
             card: can.card,
+            spares_common_doors: row.spares_common_doors,
             window_start: can.window_start,
             public: row.public,
             one_time: row.one_time.filter(|_| can.one_time_pin),

@@ -6,13 +6,13 @@ use crate::{
     engine::Target,
     failure,
     intent::{self, PinPlan},
+    kinds,
     pins::{Holder, Pool},
     problem::Problem,
     view::{self, StayParts},
 };
 use lock_domain::{
     command::{NewKey, Verb},
-    credential::KeyKind,
     ids::{CommandId, DoorId, KeyId, PropertyId, RoomId, StayId},
     problem::Code,
     stay::{Purpose, Stay, StayKind, StayRef, may_follow},
@@ -28,7 +28,7 @@ pub(super) async fn plan(context: &Context<'_>, tx: &mut TenantTx<'_>, asked: Ne
     let (window, times) = intent::window((&asked).into(), &view::zone(property), context.now, None)?;
     let count = intent::key_count(asked.guests, asked.keys, &property.policy)?;
     let vendor = VendorTraits::of(&property.vendor);
-    let plans = intent::pin_plans((&asked).into(), count, &property.policy, vendor)?;
+    let plans = kinds::plans((&asked).into(), count, &property.policy, &property.vendor)?;
     let rooms = rooms(tx, property.id, &asked.room, &asked.additional_rooms).await?;
     let former = tx.stay(property.id, &asked.reservation).await.map_err(failure::store)?;
     if let Some(other) = &former {
@@ -72,7 +72,7 @@ pub(super) async fn enter(context: &Context<'_>, tx: &mut TenantTx<'_>, draft: D
     let keys: Vec<NewKey> = holders.map(|holder| NewKey { id: KeyId::from_uuid(Uuid::now_v7()), holder }).collect();
     let verb = Verb::New { kind, window, room: rooms[0].id, doors, keys: keys.clone() };
     let command = context.command(verb);
-    let policy = property.policy.at(VendorTraits::of(&property.vendor), KeyKind::Pin);
+    let policy = property.policy.at(VendorTraits::of(&property.vendor), kinds::kind(&plans));
     let stay = Stay::begin(id.clone(), policy.clone(), &command)?;
     let at = lock_store::to_stored(context.at);
     let row = StayRow {

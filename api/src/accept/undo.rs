@@ -51,6 +51,14 @@ pub(crate) async fn undo(
         Verb::ModifyStay { .. } => tx.narrow_claims(stay.id).await.map_err(failure::store)?,
         _ => {}
     }
+    match &command.verb {
+        Verb::ModifyStay { keys, .. } | Verb::RoomMove { keys, .. } => {
+            for successor in keys {
+                tx.keep_key(successor.old, successor.key.id).await.map_err(failure::store)?;
+            }
+        }
+        _ => {}
+    }
     let outcome = Verdict::Failed(code);
     let settled = Event::CommandSettled { verb: command.verb.kind(), operation: command.id, outcome };
     tx.append(now, property.id, Some(stay.id), &[settled]).await.map_err(failure::store)?;
@@ -62,7 +70,9 @@ fn made(verb: &Verb) -> Vec<KeyId> {
     match verb {
         Verb::New { keys, .. } | Verb::Duplicate { keys } => keys.iter().map(|key| key.id).collect(),
         Verb::Reissue { key, .. } => vec![key.id],
-        Verb::Divert { keys, .. } => keys.iter().map(|successor| successor.key.id).collect(),
+        Verb::Divert { keys, .. } | Verb::ModifyStay { keys, .. } | Verb::RoomMove { keys, .. } => {
+            keys.iter().map(|successor| successor.key.id).collect()
+        }
         _ => Vec::new(),
     }
 }

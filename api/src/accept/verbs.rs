@@ -4,12 +4,14 @@ use super::{Context, Planned, Wanted, accepted, divert, new};
 use crate::{
     engine::Target,
     failure,
-    intent::{self, AskedPin, PinPlan},
+    intent::{self, PinPlan},
+    kinds::{self, AskedKeys},
     problem::Problem,
     view,
 };
 use lock_domain::{
-    command::{Command, NewKey, Verb, VerbKind},
+    command::{Command, NewKey, Successor, Verb, VerbKind},
+    credential::KeyKind,
     ids::{KeyId, StayId},
     pin::PinSource,
     problem::Code,
@@ -75,7 +77,8 @@ pub(super) async fn plan(
                 other => failure::store(other),
             })?;
             times = fits;
-            context.command(Verb::ModifyStay { window, keys: Vec::new() })
+            let keys = anew(context, tx, stay.id, asked.encoder.as_deref()).await?;
+            context.command(Verb::ModifyStay { window, keys })
         }
         Wanted::RoomMove(asked) => {
             let rooms = new::rooms(tx, context.property.id, &asked.room, &asked.additional_rooms).await?;
@@ -86,10 +89,13 @@ pub(super) async fn plan(
             }
             let doors = new::doors(tx, context.property.id, &rooms).await?;
             let keys = tx.keys_of(stay.id).await.map_err(failure::store)?;
-            let made = keys.iter().any(|key| key.pin_source == PinSource::Vendor && key.wish != Wish::Unwanted);
+            let made = keys.iter().any(|key| {
+                key.kind == KeyKind::Pin && key.pin_source == PinSource::Vendor && key.wish != Wish::Unwanted
+            });
             let plans: &[PinPlan] = if made { &[PinPlan::Vendor { one_time: false }] } else { &[] };
             new::one_door_each(VendorTraits::of(&context.property.vendor), plans, doors.len())?;
-            let verb = Verb::RoomMove { room: rooms[0].id, doors, keys: Vec::new() };
+            let keys = anew(context, tx, stay.id, asked.encoder.as_deref()).await?;
+            let verb = Verb::RoomMove { room: rooms[0].id, doors, keys };
             let command = context.command(verb);
             new::claim(tx, context.property.id, &rooms, stay.id, &accepted.windows, command.id).await?;
             counted = rooms[0].id.as_uuid();
@@ -151,11 +157,11 @@ async fn plans(
     context: &Context<'_>,
     tx: &mut TenantTx<'_>,
     stay: StayId,
-    asked: AskedPin<'_>,
+    asked: AskedKeys<'_>,
     keys: u16,
 ) -> Result<Vec<PinPlan>, Problem> {
     let vendor = VendorTraits::of(&context.property.vendor);
-    let plans = intent::pin_plans(asked, keys, &context.property.policy, vendor)?;
+    let plans = kinds::plans(asked, keys, &context.property.policy, &context.property.vendor)?;
     if vendor.made_pin_per_door && plans.iter().any(|plan| matches!(plan, PinPlan::Vendor { .. })) {
         let commands = tx.commands_of(stay).await.map_err(failure::store)?;
         let doors = commands.iter().map(|row| match &row.command.verb {
@@ -167,6 +173,30 @@ async fn plans(
         new::one_door_each(vendor, &plans, doors.max().unwrap_or(0))?;
     }
     Ok(plans)
+}
+
+/// Cards of the stay that are written anew, because what stands on a card can't be changed from afar.
+async fn anew(
+    context: &Context<'_>,
+    tx: &mut TenantTx<'_>,
+    stay: StayId,
+    encoder: Option<&str>,
+) -> Result<Vec<Successor>, Problem> {
+    let keys = tx.keys_of(stay).await.map_err(failure::store)?;
+    let cards: Vec<_> = keys.iter().filter(|key| key.kind == KeyKind::Card && key.wish == Wish::Wanted).collect();
+    if cards.is_empty() {
+        let needless = || Problem::field(Code::InvalidField, "encoder", "the stay has no card; leave `encoder` out");
+        return encoder.map_or(Ok(Vec::new()), |_| Err(needless()));
+    }
+    let encoder = kinds::encoder(encoder)?;
+    let mut successors = Vec::with_capacity(cards.len());
+    for old in cards {
+        let key = NewKey { id: fresh(), holder: old.holder };
+        new::allot(context, tx, stay, &[key], vec![PinPlan::Card { encoder: encoder.clone() }]).await?;
+        tx.set_wish(old.id, Wish::Until(key.id)).await.map_err(failure::store)?;
+        successors.push(Successor { old: old.id, key });
+    }
+    Ok(successors)
 }
 
 fn fresh() -> KeyId {

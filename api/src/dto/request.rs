@@ -2,6 +2,7 @@
 
 use jiff::{Timestamp, civil};
 use lock_domain::{
+    credential::KeyKind,
     ids::{KeyId, ReservationRef},
     pin::PinStrategy,
     stay::Purpose,
@@ -96,6 +97,13 @@ pub struct NewStay {
     /// Where the digits come from; left out, what the property's policy says, or `chosen` if there is a `pin`.
     #[serde(default)]
     pub pin_strategy: Option<PinStrategy>,
+    /// What the keys are; left out, PINs where the property's vendor has them, else cards. A card needs `encoder`.
+    #[serde(default)]
+    pub kind: Option<KeyKind>,
+    /// The card encoder, by its name at the vendor. Somebody must put a card on it for each key.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 64)]
+    pub encoder: Option<String>,
 }
 
 /// A key that opens one room once, beside whatever guest has the room.
@@ -137,6 +145,13 @@ pub struct MoreKeys {
     /// Where the digits come from; left out, what the property's policy says, or `chosen` if there is a `pin`.
     #[serde(default)]
     pub pin_strategy: Option<PinStrategy>,
+    /// What the keys are; left out, PINs where the property's vendor has them, else cards. A card needs `encoder`.
+    #[serde(default)]
+    pub kind: Option<KeyKind>,
+    /// The card encoder, by its name at the vendor. Somebody must put a card on it for each key.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 64)]
+    pub encoder: Option<String>,
 }
 
 /// One key to replace.
@@ -154,6 +169,13 @@ pub struct Replace {
     /// Where the digits come from; left out, what the property's policy says, or `chosen` if there is a `pin`.
     #[serde(default)]
     pub pin_strategy: Option<PinStrategy>,
+    /// What the keys are; left out, PINs where the property's vendor has them, else cards. A card needs `encoder`.
+    #[serde(default)]
+    pub kind: Option<KeyKind>,
+    /// The card encoder, by its name at the vendor. Somebody must put a card on it for each key.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 64)]
+    pub encoder: Option<String>,
 }
 
 /// Other dates. What is left out stays as it is.
@@ -176,6 +198,10 @@ pub struct OtherDates {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub departure: Option<civil::DateTime>,
+    /// The card encoder, by its name at the vendor: needed if the stay has cards, which are written anew.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 64)]
+    pub encoder: Option<String>,
 }
 
 /// Another room.
@@ -188,6 +214,10 @@ pub struct OtherRoom {
     #[serde(default)]
     #[schema(max_items = 9)]
     pub additional_rooms: Vec<String>,
+    /// The card encoder, by its name at the vendor: needed if the stay has cards, which are written anew.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 64)]
+    pub encoder: Option<String>,
 }
 
 /// One key to take away, or all.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use lock_domain::{
     command::VerbKind,
-    credential::CredentialState,
+    credential::{CredentialState, KeyKind},
     ids::*,
     pin::{PinOrigin, PinSource},
     problem::Code,
@@ -126,6 +126,12 @@ pub struct KeyBody {
     /// Its successor, if it is being replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_by: Option<KeyId>,
+    /// What it is.
+    #[serde(default)]
+    pub kind: KeyKind,
+    /// Where a card is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<String>,
     /// Always stars.
     pub pin: String,
     /// Who makes up the digits.

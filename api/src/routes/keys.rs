@@ -17,6 +17,7 @@ use axum::{
 use http::{HeaderMap, HeaderValue, header};
 use lock_domain::{
     Timestamp,
+    credential::KeyKind,
     event::Event,
     ids::{KeyId, ReservationRef},
     problem::Code,
@@ -62,6 +63,9 @@ pub(crate) async fn reveal(
     let key: KeyId = key.parse().map_err(|_| nothing())?;
     let keys = tx.keys_of(stay.id).await.map_err(failure::store)?;
     let row = keys.into_iter().find(|row| row.id == key && row.wish != Wish::Unwanted).ok_or_else(nothing)?;
+    if row.kind == KeyKind::Card {
+        return Err(Problem::new(Code::CapabilityMissing, format!("{key} is a card; it has no PIN")));
+    }
     let at = Timestamp::now();
     let sealed = match tx.reveal(key, caller.id, &idempotency, at).await.map_err(failure::store)? {
         Reveal::Fresh(sealed) => {

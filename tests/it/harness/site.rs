@@ -4,7 +4,7 @@ use super::{Client, shared};
 use lock_api::scope::Scope;
 use lock_domain::{ids::*, policy::StayPolicy};
 use lock_kms::Place;
-use lock_store::{NewApiKey, NewDoor, NewProperty, Room, Store};
+use lock_store::{NewApiKey, NewDoor, NewProperty, Room};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -22,8 +22,6 @@ pub struct SetUp {
 /// A hotel that a test may do with as it likes.
 pub struct Site {
     pub tenant: TenantId,
-    pub property: PropertyId,
-    pub store: Store,
     pub pms: Client,
 }
 
@@ -77,6 +75,6 @@ impl Site {
         };
         let (_, token) = tx.mint_api_key(key, jiff::Timestamp::now()).await.unwrap();
         tx.commit().await.unwrap();
-        Self { tenant, property, store, pms: Client::new(&shared.api, property, token) }
+        Self { tenant, pms: Client::new(&shared.api, property, token) }
     }
 }
