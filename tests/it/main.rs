@@ -36,5 +36,6 @@ mod skipping;
 mod tenancy;
 mod tracing;
 mod upgrade;
+mod vault;
 mod vendor_flags;
 mod webhooks;

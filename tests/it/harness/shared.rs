@@ -46,6 +46,13 @@ impl Shared {
         Store::connect(&self.app_url, 4).await.unwrap()
     }
 
+    /// One more API on the same stack, with no key in memory yet; returns where it listens. It ends with the process.
+    pub fn another_api(&self) -> String {
+        let (stop, stopped) = watch::channel(false);
+        std::mem::forget(stop);
+        start_api(&self.stack, &self.app_url, &self.kms_dir, stopped)
+    }
+
     /// Data keys over that pool.
     pub fn keys(&self, store: &Store) -> DataKeys {
         DataKeys::new(Arc::new(LocalFileKms::open(&self.kms_dir).unwrap()), Arc::new(store.clone()))

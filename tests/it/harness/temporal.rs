@@ -45,6 +45,11 @@ impl StayRun {
         Self::named(hotel, maintenance_workflow_id(hotel.tenant, hotel.property)).await
     }
 
+    /// Any workflow of a hotel's tenant.
+    pub async fn of_workflow(hotel: &Hotel, workflow_id: String) -> Self {
+        Self::named(hotel, workflow_id).await
+    }
+
     async fn named(hotel: &Hotel, workflow_id: String) -> Self {
         let keys = shared().keys(&hotel.store);
         let client = lock_worker::connect(shared().stack.temporal_address(), NAMESPACE, &keys, "tests").await.unwrap();
