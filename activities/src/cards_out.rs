@@ -97,7 +97,9 @@ async fn known_as(
 }
 
 fn gone(card: &CardOut, already: bool, now: Timestamp) -> Round {
-    unsettled(card.unresolved_since, SETTLE + CARD_TIMEOUT, now).unwrap_or(Round::Gone { already })
+    // One that we have been told of was written; what is unresolved of it is a deletion, and repeating that is its proof.
+    let written = card.unresolved_since.filter(|_| card.reference.is_none());
+    unsettled(written, SETTLE + CARD_TIMEOUT, now).unwrap_or(Round::Gone { already })
 }
 
 async fn together(

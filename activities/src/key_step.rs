@@ -288,7 +288,10 @@ impl KeyStep<'_> {
                 vendor.delete(call, &[], &stray.reference).await?;
             }
         }
-        Ok(unsettled(self.unresolved_since, self.form.settles_in(), now).unwrap_or(Round::Gone { already }))
+        // While the digits are known nothing was sent that makes a key.
+        let making = self.reference.is_none() || !matches!(self.form, Form::Made { known: true });
+        let since = self.unresolved_since.filter(|_| making);
+        Ok(unsettled(since, self.form.settles_in(), now).unwrap_or(Round::Gone { already }))
     }
 
     /// Whether it opens one of these doors, or exists at all if there are none.

@@ -181,12 +181,11 @@ fn body() -> Value {
 /// Check-in, move and check-out, with each effect in turn refused, repeated and lost with its worker.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r_lock_13_every_effect_at_salto_ks_may_fail_repeat_or_crash() {
-    let cases = (1..=4).flat_map(|nth| Mode::ALL.map(|mode| (nth, mode)));
+    let cases = (1..=8).flat_map(|nth| Mode::ALL.map(|mode| (nth, mode)));
     stream::iter(cases)
-        .for_each_concurrent(6, |(nth, mode)| async move {
+        .for_each_concurrent(8, |(nth, mode)| async move {
             let house = House::open().await;
-            // The n-th activity of all, so that records between effects are met as well.
-            faults::plan(house.site.tenant, 2 * nth, mode);
+            faults::plan(house.site.tenant, nth, mode);
             let pms = &house.site.pms;
             pms.post("stays", body()).await.expect(202);
             pms.phase("R1", "active").await;
@@ -200,6 +199,8 @@ async fn r_lock_13_every_effect_at_salto_ks_may_fail_repeat_or_crash() {
             pms.phase("R1", "ended").await;
             assert!(house.guests() == 0 && !house.opens("102", &pin), "{nth} {mode:?}");
             invariants::log_of(&house.site).await;
+            let (seen, hit) = faults::seen(house.site.tenant);
+            assert!(hit || (mode == Mode::Crash && seen[nth - 1] != "perform"), "{nth} {mode:?}: {seen:?}");
         })
         .await;
 }
