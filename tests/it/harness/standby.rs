@@ -12,6 +12,7 @@ use std::time::Duration;
 pub struct Standby {
     pub server: SimHandle,
     locks: Vec<(String, String)>,
+    set_up: Value,
 }
 
 impl Standby {
@@ -45,9 +46,17 @@ impl Hotel {
             "secrets": { "client_secret": DEFAULT_CLIENT_SECRET, "password": DEFAULT_PASSWORD },
             "standby_rank": 1, "most_keys": most_keys, "doors": doors,
         });
-        let made = self.pms.put("vendors/salto_ks", body).await.expect(200).body;
+        let made = self.pms.put("vendors/salto_ks", body.clone()).await.expect(200).body;
         assert_eq!(made["doors_entered"], rooms.len());
-        Standby { server, locks }
+        Standby { server, locks, set_up: body }
+    }
+
+    /// A reader at this room that the vendor does not know.
+    pub async fn wrong_reader(&self, standby: &Standby, room: &str) {
+        let mut body = standby.set_up.clone();
+        let lock = uuid::Uuid::new_v4().to_string();
+        body["doors"] = json!([{ "room": room, "name": format!("Reader {room}"), "lock": lock }]);
+        self.pms.put("vendors/salto_ks", body).await.expect(200);
     }
 
     /// Where stays go when a vendor is down: at once, looked at each second.
