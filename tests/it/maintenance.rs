@@ -12,8 +12,9 @@ use crate::harness::{
 use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use lock_api::scope::Scope;
-use lock_domain::policy::StayPolicy;
+use lock_domain::{device::TaskReason, policy::StayPolicy};
 use lock_sim::ttlock::{CallbackOrder, FaultKind, FaultOrder, GatewayPatch, LockPatch};
+use lock_store::{DeviceKind, DeviceRef};
 use lock_workflows::Maintenance;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -119,6 +120,16 @@ impl Hotel {
 
     async fn open_tasks(&self) -> Vec<Value> {
         self.pms.get("maintenance-tasks").await.expect(200).body["tasks"].as_array().unwrap().clone()
+    }
+
+    /// Something that a person has to do at room 101.
+    pub async fn task(&self) -> String {
+        let id = self.lock("101").to_string();
+        let device = DeviceRef { property: self.property, vendor: "ttlock", kind: DeviceKind::Lock, id: &id };
+        let mut tx = self.store.tenant(self.tenant).await.unwrap();
+        let task = tx.open_task(device, None, TaskReason::NoGateway, Timestamp::now()).await.unwrap().unwrap();
+        tx.commit().await.unwrap();
+        task.to_string()
     }
 
     async fn records_come_in(&self) {

@@ -27,6 +27,7 @@ struct Ids {
     endpoint: String,
     incident: String,
     outage: String,
+    task: String,
     all: Vec<String>,
 }
 
@@ -42,9 +43,10 @@ async fn ids(hotel: &Hotel) -> Ids {
     hotel.force("open").await;
     hotel.force("released").await;
     let outage = text(&hotel.outage().await["notice"]["outage"]);
-    let others = [outage.clone(), endpoint.clone(), incident.clone(), hotel.tenant.to_string(), text(&stay["id"]), text(&stay["room"]["id"])];
+    let task = hotel.task().await;
+    let others = [task.clone(), outage.clone(), endpoint.clone(), incident.clone(), hotel.tenant.to_string(), text(&stay["id"]), text(&stay["room"]["id"])];
     let all = [property.clone(), key.clone(), operation.clone()].into_iter().chain(others).collect();
-    Ids { property, key, operation, endpoint, incident, outage, all }
+    Ids { property, key, operation, endpoint, incident, outage, task, all }
 }
 
 fn calls(hotel: &Hotel, ids: &Ids) -> Vec<Call> {
@@ -60,8 +62,10 @@ fn calls(hotel: &Hotel, ids: &Ids) -> Vec<Call> {
                 .replace("{endpoint}", &ids.endpoint)
                 .replace("{incident}", &ids.incident)
                 .replace("{outage}", &ids.outage)
+                .replace("{task}", &ids.task)
                 .replace("{vendor}", "ttlock")
                 .replace("{rotation}", "rot_00000000000000000000000000000000");
+            let path = path + if template == "/v1/costs/what-if" { "?vendor=visionline" } else { "" };
             assert!(!path.contains('{'), "what is to stand in {template}?");
             let schema = &call["requestBody"]["content"]["application/json"]["schema"];
             let scopes = call["security"][0]["api_key"].as_array().cloned().unwrap_or_default();
@@ -90,11 +94,12 @@ fn body(hotel: &Hotel, ids: &Ids, template: &str, schema: &Value) -> Value {
         "Replace" => json!({ "key": ids.key }),
         "OtherDates" => json!({ "until": at(50) }),
         "OtherRoom" => json!({ "room": "103" }),
+        "PriceList" => json!({ "valid_from": "2026-01-01", "currency": "EUR", "rates": { "per_call": 1 } }),
         "ContractCheckBody" => json!({ "lock": "1001" }),
         "ClockMove" => json!({ "advance_by_s": 60 }),
         "BreakerOverride" => json!({ "state": "open", "reason": "drill", "for_s": 60 }),
         "NewVendor" => json!({ "config": {} }),
-        "MoreKeys" | "TakeAway" | "Nothing" | "RotateEndpoint" | "RevokeEndpoint" | "StayPolicy" | "FeedGuard"
+        "RunMaintenance" | "TaskDone" | "MoreKeys" | "TakeAway" | "Nothing" | "RotateEndpoint" | "RevokeEndpoint" | "StayPolicy" | "FeedGuard"
         | "OnVendorDown" | "ProbesBody"
         | "Decision" | "NewRotation" | "AcceptIncident" | "VendorFlags" => json!({}),
         "" if template.starts_with("/codec/") => {
@@ -125,6 +130,11 @@ async fn sees_nothing(stranger: &Client, calls: &[Call], ids: &Ids) {
             // A stranger rotates his own keys, a key of some properties nobody's.
             "/v1/vault/rotations" => {
                 assert!(matches!(answer.status.as_u16(), 202 | 403 | 409), "{call:?}: {told}");
+                continue;
+            }
+            // A stranger enters prices of his own, a key of some properties nobody's.
+            "/v1/vendor-prices/{vendor}" => {
+                assert!(matches!(answer.status.as_u16(), 200 | 403), "{call:?}: {told}");
                 continue;
             }
             template if template.contains('{') => assert_eq!(answer.status, 404, "{call:?}: {told}"),

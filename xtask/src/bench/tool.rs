@@ -63,9 +63,38 @@ impl Tool {
         self.run(&["lengths", workflow])?[0].as_u64().context("no length")
     }
 
+    /// Sends genuine webhooks as fast as they are taken; returns how many, and the seconds that it took.
+    ///
+    /// # Errors
+    /// When one is not taken.
+    pub fn webhooks(&self, url: &str, secret: &str, clients: usize, messages: usize) -> Result<(usize, f64)> {
+        let (clients, messages) = (clients.to_string(), messages.to_string());
+        let args = ["webhooks", "--url", url, "--clients", &clients, "--messages", &messages];
+        let told = self.run_with(&args, Some(("LOCK_BENCH_SECRET", secret)))?;
+        let taken = told["taken"].as_u64().context("no number")?;
+        Ok((usize::try_from(taken)?, told["took_s"].as_f64().context("no duration")?))
+    }
+
+    /// What an adapter takes for a call at a simulator: processor time and time until the answer, in milliseconds.
+    ///
+    /// # Errors
+    /// When it can't be measured.
+    pub fn adapter(&self, vendor: &str, base_url: &str, control_url: &str, calls: u64) -> Result<(f64, f64)> {
+        let calls = calls.to_string();
+        let args =
+            ["adapter", "--vendor", vendor, "--base-url", base_url, "--control-url", control_url, "--calls", &calls];
+        let told = self.run(&args)?;
+        Ok((told["cpu_ms"].as_f64().context("no time")?, told["wall_ms"].as_f64().context("no time")?))
+    }
+
     fn run(&self, args: &[&str]) -> Result<Value> {
+        self.run_with(args, None)
+    }
+
+    fn run_with(&self, args: &[&str], secret: Option<(&str, &str)>) -> Result<Value> {
         let output = Command::new(&self.program)
             .args(args)
+            .envs(secret)
             .env("TEMPORAL_ADDRESS", &self.address)
             .stdin(Stdio::null())
             .output()

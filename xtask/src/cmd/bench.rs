@@ -1,9 +1,13 @@
 //! `bench`: our numbers beside what the same server takes for nothing, as a table. Asserts nothing.
 
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use xtask::bench::{Measured, Times, Tool, VerbCost, count_events, measure, resident_kib, sleeping_stay_kib};
+use xtask::bench::{
+    AdapterCost, Intake, Measured, Times, Tool, VerbCost, count_events, measure, measure_adapters, measure_intake,
+    resident_kib, sleeping_stay_kib,
+};
 use xtask::project::Project;
 use xtask::sandbox::{OwnStack, Profile};
 use xtask::stack::stop;
@@ -22,9 +26,26 @@ pub(crate) struct Args {
     /// Stays that sleep in the worker while its memory is measured
     #[arg(long, default_value_t = 1_000)]
     sleeping: usize,
+    /// Webhooks in a round, sent by so many at once as `--in-flight` says
+    #[arg(long, default_value_t = 5_000)]
+    webhooks: usize,
+    /// Calls of each vendor's adapter
+    #[arg(long, default_value_t = 500)]
+    calls: u64,
+    /// Only one part
+    #[arg(long, value_enum)]
+    only: Option<Part>,
     /// Run the binaries as a developer builds them; the numbers are then not worth comparing
     #[arg(long)]
     dev: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// From the request to the key that is proven, memory, history events
+    Keys,
+    /// Webhooks that come in, and what adapters cost
+    Edges,
 }
 
 const ROOMS: usize = 500;
@@ -32,6 +53,11 @@ const ROOMS: usize = 500;
 const ROUNDS: usize = 4;
 
 struct Results {
+    keys: Option<Keys>,
+    edges: Option<(Intake, Vec<AdapterCost>)>,
+}
+
+struct Keys {
     floor: Measured,
     ours: Measured,
     stay_kib: f64,
@@ -54,6 +80,16 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode> {
     println!("\nbench of {} ({profile:?} binaries)", jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC"));
     println!("commit   {}", commit(project));
     println!("machine  {}", machine());
+    if let Some(keys) = &results.keys {
+        print_keys(args, keys, ready_after);
+    }
+    if let Some((intake, costs)) = &results.edges {
+        print_edges(intake, costs);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_keys(args: &Args, results: &Keys, ready_after: Duration) {
     print_times(args, &results.floor, &results.ours);
     println!("\n{:<46} {:>12}   goal", "", "measured");
     let (stay, empty) = (results.stay_kib * 1.024, results.empty_kib * 1.024);
@@ -67,11 +103,48 @@ pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode> {
     for VerbCost { verb, events } in &results.verbs {
         println!("  {verb:<20} {events:>4}");
     }
-    Ok(ExitCode::SUCCESS)
+}
+
+fn print_edges(intake: &Intake, costs: &[AdapterCost]) {
+    println!("\n{:<46} {:>12}   goal", "webhooks in", "measured");
+    println!(
+        "{:<46} {:>10.0} /s",
+        format!("pgbench, the same two inserts, {} clients", intake.clients),
+        intake.pgbench
+    );
+    println!(
+        "{:<46} {:>10.0} /s   {} in all",
+        format!("verified, deduplicated, stored, {} senders", intake.clients),
+        intake.ours,
+        intake.taken
+    );
+    let ratio = if intake.pgbench > 0.0 { intake.ours / intake.pgbench } else { 0.0 };
+    println!("{:<46} {ratio:>12.2}   at least 0.5", "ratio");
+    println!("\n{:<46} {:>12}   goal", "processor time of an adapter's call", "measured");
+    for AdapterCost { vendor, cpu_ms, wall_ms } in costs {
+        println!("{vendor:<46} {cpu_ms:>9.2} ms   under 1 ms   (answer after {wall_ms:.2} ms)");
+    }
 }
 
 async fn measure_all(stack: &mut OwnStack, args: &Args) -> Result<Results> {
     let tool = Tool::of(stack);
+    let edges = match args.only {
+        Some(Part::Keys) => None,
+        _ => {
+            eprintln!("measuring adapters");
+            let costs = tokio::task::block_in_place(|| measure_adapters(stack, &tool, args.calls))?;
+            eprintln!("measuring webhooks that come in");
+            Some((measure_intake(stack, &tool, args.in_flight, args.webhooks).await?, costs))
+        }
+    };
+    let keys = match args.only {
+        Some(Part::Edges) => None,
+        _ => Some(Box::pin(measure_keys(stack, &tool, args)).await?),
+    };
+    Ok(Results { keys, edges })
+}
+
+async fn measure_keys(stack: &mut OwnStack, tool: &Tool, args: &Args) -> Result<Keys> {
     let worker = stack.worker().pid();
     let api = stack.api().clone();
     let (mut floor, mut ours) = (Measured::default(), Measured::default());
@@ -84,11 +157,11 @@ async fn measure_all(stack: &mut OwnStack, args: &Args) -> Result<Results> {
         ours = ours.plus(Box::pin(measure(&api, round, sequential, parallel, args.in_flight)).await?);
     }
     eprintln!("counting history events");
-    let (verbs, plain) = Box::pin(count_events(&api, &tool, stack.tenant(), stack.property())).await?;
+    let (verbs, plain) = Box::pin(count_events(&api, tool, stack.tenant(), stack.property())).await?;
     eprintln!("putting stays to sleep");
     let stay_kib = sleeping_stay_kib(&api, worker, args.sleeping).await?;
     let empty_kib = tokio::task::block_in_place(|| tool.sleeping_kib(args.sleeping))?;
-    Ok(Results { floor, ours, stay_kib, empty_kib, worker_kib: resident_kib(worker)?, verbs, plain })
+    Ok(Keys { floor, ours, stay_kib, empty_kib, worker_kib: resident_kib(worker)?, verbs, plain })
 }
 
 fn print_times(args: &Args, floor: &Measured, ours: &Measured) {

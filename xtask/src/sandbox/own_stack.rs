@@ -83,6 +83,7 @@ impl OwnStack {
         services.set_env("SIM_TTLOCK_ADDR", &sim_process.address()?.to_string());
         // One key plays a whole hotel in fast motion: the share of a key is not what is shown here.
         services.set_env("LOCK_API_REQUESTS_PER_MINUTE", "600000");
+        services.set_env("LOCK_API_WEBHOOKS_PER_MINUTE", "6000000");
         step.done(sim_process.url());
         let step = progress.step("sandbox tenant");
         let sandbox = seed(&stack, &services, &bin_dir, rooms)?;
