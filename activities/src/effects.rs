@@ -32,6 +32,7 @@ use lock_kms::{DataKeys, Place, SealError};
 use lock_store::{EffectTarget, Store, StoreError};
 use lock_telemetry::metrics;
 use lock_vendors::{
+    ledger,
     port::{CallContext, CredentialToken, LockVendor, Scope, TokenError, VendorCredentialRef, VendorLockRef},
     registry::VendorRegistry,
 };
@@ -90,7 +91,7 @@ impl Effects {
     pub async fn perform(self: Arc<Self>, ctx: ActivityContext, batch: Batch) -> Result<Performed, ActivityError> {
         let span = tracing::info_span!("perform", stay = %batch.id.stay, urgency = ?batch.urgency, effects = batch.effects.len());
         lock_telemetry::set_parent(&span, batch.traceparent.as_deref());
-        let work = self.batch(&ctx, &batch).instrument(span);
+        let work = ledger::repeating(ctx.info().attempt > 1, self.batch(&ctx, &batch)).instrument(span);
         tokio::pin!(work);
         loop {
             tokio::select! {

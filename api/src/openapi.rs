@@ -35,6 +35,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
         (name = "Webhooks in", description = "Where vendors and partners may call"),
         (name = "Incidents", description = "Lock vendors that do something else than what was accepted of them"),
         (name = "Vault", description = "The keys under which the tenant's secrets are sealed"),
+        (name = "Costs", description = "What lock vendors cost, and what they take"),
         (name = "Codec", description = "For Temporal's web UI"),
     ),
     modifiers(&ApiKeyScheme)
@@ -95,6 +96,10 @@ pub(crate) fn described() -> (axum::Router<AppState>, Document) {
         .routes(routes!(held::approve))
         .routes(routes!(held::reject))
         .routes(routes!(clock::show, clock::advance))
+        .routes(routes!(costs::show))
+        .routes(routes!(costs::imagine))
+        .routes(routes!(costs::prices))
+        .routes(routes!(costs::set_price))
         .routes(routes!(incidents::list))
         .routes(routes!(incidents::show))
         .routes(routes!(incidents::accept))

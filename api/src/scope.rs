@@ -42,6 +42,8 @@ scopes! {
     EventsRead = "events:read";
     /// Change a property's policy.
     PolicyWrite = "policy:write";
+    /// See what lock vendors cost, and what they take.
+    CostsRead = "costs:read";
     /// Move a sandbox property's clock.
     ClockWrite = "clock:write";
     /// Make, rotate and revoke the endpoints at which vendors and partners call.

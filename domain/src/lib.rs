@@ -9,6 +9,7 @@
 pub mod clock;
 pub mod command;
 pub mod contract;
+pub mod cost;
 pub mod credential;
 pub mod drain;
 pub mod device;

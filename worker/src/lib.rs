@@ -17,7 +17,7 @@ pub use connect::{connect, connection};
 
 use anyhow::Context as _;
 use lock_activities::{
-    ContractChecks, Effects, Maintenance as Devices, Records, Vault,
+    ContractChecks, Effects, Ledger, Maintenance as Devices, Records, Vault,
     health::{Gate, Prober},
     inbound::Inbound,
 };
@@ -82,7 +82,9 @@ pub async fn run(
     let booking = tokio::spawn(Arc::clone(&book).run(stop.clone()));
     let client = connect(&config.temporal_address, &config.temporal_namespace, &keys, "lock-worker").await?;
     let meter = PrometheusMeter::register(prometheus::default_registry()).context("metrics")?;
-    let vendors = Arc::new(VendorRegistry::new(Arc::new(meter), Arc::new(MemoryTokenCache::default()))?);
+    let ledger = Arc::new(Ledger::default());
+    let vendors = VendorRegistry::new(Arc::new(meter), Arc::new(MemoryTokenCache::default()))?;
+    let vendors = Arc::new(vendors.booking(Arc::<Ledger>::clone(&ledger)));
     let gate = Arc::new(Gate::new(store.clone()));
     let effects = Effects::new(store.clone(), keys.for_purpose("effects"), Arc::clone(&vendors), Arc::clone(&gate));
     let contracts = ContractChecks::new(store.clone(), keys.for_purpose("contract"), Arc::clone(&vendors));
@@ -105,6 +107,8 @@ pub async fn run(
         }
     };
     let nightly = nightly::Nightly::default().run(client.clone(), store.clone(), stop.clone());
+    let record = store.clone();
+    let counting = ledger.run(&record, stop.clone());
     let listener = TcpListener::bind(config.metrics_addr).await.context("address of /metrics")?;
     let address = listener.local_addr()?;
     let relay = lock_events::OutboxRelay::new(store.clone(), config.nats_url.clone());
@@ -138,10 +142,13 @@ pub async fn run(
         stops.iter().for_each(|stop| stop());
     };
     let working = futures::future::join_all(workers.iter_mut().map(Worker::run));
-    let (ended, (), (), (), (), (), (), ()) =
-        tokio::join!(working, relay, stopper, taking_over, probing, following, nightly, upkeep);
+    let (ended, (), (), (), (), (), (), (), ()) =
+        tokio::join!(working, relay, stopper, taking_over, probing, following, nightly, upkeep, counting);
     ended.into_iter().collect::<Result<(), _>>().context("a Temporal worker ended")?;
     booking.await?;
+    if let Err(error) = ledger.flush(&record).await {
+        tracing::warn!(%error, "the last counts of vendor calls are lost");
+    }
     // What was opened last is recorded before the process ends; the record may be away by now, and then the intents still tell.
     if let Err(error) = book.flush().await {
         tracing::warn!(%error, "the last accesses to secrets are not recorded");

@@ -11,6 +11,7 @@ pub mod error;
 pub mod fuzz;
 mod http;
 mod lanes;
+pub mod ledger;
 pub mod meter;
 pub mod port;
 pub mod records;

@@ -10,6 +10,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::http::HttpClients;
+use crate::ledger::{Booked, CallLedger};
 use crate::meter::CallMeter;
 use crate::port::LockVendor;
 use crate::token_cache::{TokenCache, TokenKey};
@@ -66,6 +67,7 @@ struct Kept {
 pub struct VendorRegistry {
     http: HttpClients,
     meter: Arc<dyn CallMeter>,
+    ledger: Option<Arc<dyn CallLedger>>,
     tokens: Arc<dyn TokenCache>,
     adapters: Mutex<BTreeMap<AdapterKey, Kept>>,
 }
@@ -91,7 +93,13 @@ impl VendorRegistry {
     /// A registry without adapters yet.
     pub fn new(meter: Arc<dyn CallMeter>, tokens: Arc<dyn TokenCache>) -> Result<Self, RegistryError> {
         let http = HttpClients::new().map_err(RegistryError::Http)?;
-        Ok(Self { http, meter, tokens, adapters: Mutex::new(BTreeMap::new()) })
+        Ok(Self { http, meter, ledger: None, tokens, adapters: Mutex::new(BTreeMap::new()) })
+    }
+
+    /// The same, with a ledger that is told whose every call is.
+    #[must_use]
+    pub fn booking(self, ledger: Arc<dyn CallLedger>) -> Self {
+        Self { ledger: Some(ledger), ..self }
     }
 
     /// The adapter of a property. `config` is the vendor's configuration as JSON; it is read again only when `version` differs from
@@ -111,7 +119,14 @@ impl VendorRegistry {
         let login = kept.filter(|kept| kept.access == access).map_or(version, |kept| kept.login);
         let parts = Parts {
             http: self.http.clone(),
-            meter: Arc::clone(&self.meter),
+            meter: match &self.ledger {
+                None => Arc::clone(&self.meter),
+                Some(ledger) => Arc::new(Booked {
+                    whose: key.clone(),
+                    meter: Arc::clone(&self.meter),
+                    ledger: Arc::clone(ledger),
+                }),
+            },
             tokens: Arc::clone(&self.tokens),
             token_key: TokenKey(format!("{}/{}/{}/{login}", key.vendor, key.tenant, key.property)),
         };

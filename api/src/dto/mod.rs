@@ -2,6 +2,7 @@
 //!
 //! They must not know how anything is stored or decided. Fields are only added; a request refuses fields that it doesn't know.
 
+mod cost;
 mod device;
 mod health;
 mod held;
@@ -14,6 +15,7 @@ mod vault;
 mod vendor_flags;
 mod webhook;
 
+pub use cost::*;
 pub use device::*;
 pub use health::*;
 pub use held::*;

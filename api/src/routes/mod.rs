@@ -4,6 +4,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod codec;
+pub(crate) mod costs;
 pub(crate) mod devices;
 pub(crate) mod events;
 pub(crate) mod health;

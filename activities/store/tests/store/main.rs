@@ -9,6 +9,7 @@ mod claims;
 mod cluster;
 mod commands;
 mod contracts;
+mod costs;
 mod devices;
 mod drains;
 mod effects;

@@ -45,6 +45,7 @@ pub(crate) async fn fill_for(world: &World) {
     crate::devices::fill(world).await;
     crate::breakers::one_round(world).await;
     crate::contracts::fill(world).await;
+    crate::costs::fill(world).await;
     crate::drains::fill(world).await;
 }
 
