@@ -94,7 +94,7 @@ async fn r_lock_02_a_vendor_that_changes_its_answers_opens_one_incident_until_it
     let hotel = Hotel::open().await;
     let night = Night::of(&hotel).await;
     let told = night.client.get_schedule_handle(night.schedule.clone()).describe(Default::default()).await.unwrap();
-    assert!(told.action().start_workflow().is_some() || !told.future_action_times().is_empty(), "it runs every night");
+    assert!(!told.future_action_times().is_empty(), "it runs every night");
     assert_eq!(night.falls().await, "adopted");
     assert_eq!(night.falls().await, "same");
     assert!(night.incidents().await.is_empty());
