@@ -1,6 +1,11 @@
 //! Stays whose keys are cards, at each vendor that has them: written while somebody puts a card on the encoder, tried at the doors.
 
-use crate::harness::{SetUp, Site, until};
+use crate::harness::{
+    SetUp, Site,
+    faults::{self, Mode},
+    invariants, until,
+};
+use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use lock_sim::{
     salto_space::{self, DEFAULT_SHIP_KEY, Human, SpaceAddrs, SpaceHandle, SpaceServer, Verdict},
@@ -274,6 +279,68 @@ async fn r_lock_13_lost_answers_leave_one_card_and_lose_no_check_out() {
         desk.site.pms.post("stays/R1/check-out", json!({})).await.ok();
         desk.site.pms.phase("R1", "ended").await;
         assert_eq!(desk.standing(), 0, "{vendor} {verb}");
+    }
+}
+
+/// Check-in, move and check-out, with each effect in turn refused, repeated and lost with its worker.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r_lock_13_every_effect_on_cards_may_fail_repeat_or_crash() {
+    let modes = |vendor| (1..=8).flat_map(move |nth| Mode::ALL.map(|mode| (vendor, nth, mode)));
+    stream::iter(VENDORS.into_iter().flat_map(modes))
+        .for_each_concurrent(10, |(vendor, nth, mode)| async move {
+            let desk = Desk::open(vendor).await;
+            faults::plan(desk.site.tenant, nth, mode);
+            let pms = &desk.site.pms;
+            pms.post("stays", desk.guest("R1", "101")).await.expect(202);
+            pms.phase("R1", "active").await;
+            let old = desk.take();
+            let to = json!({ "room": "102", "encoder": desk.encoder() });
+            let moving = pms.post("stays/R1/room-move", to).await.ok().body;
+            assert_eq!(pms.ended(&moving["operation"]).await, "done", "{vendor} {nth} {mode:?}");
+            let new = desk.take();
+            assert!(old != new && desk.opens("102", new), "{vendor} {nth} {mode:?}");
+            until("the old card is gone", Duration::from_secs(60), || async {
+                if desk.standing() == 1 { Ok(()) } else { Err((vendor, nth, mode, desk.standing())) }
+            })
+            .await;
+            pms.post("stays/R1/check-out", json!({})).await.ok();
+            pms.phase("R1", "ended").await;
+            assert_eq!(desk.standing(), 0, "{vendor} {nth} {mode:?}");
+            invariants::log_of(&desk.site).await;
+            let (seen, hit) = faults::seen(desk.site.tenant);
+            let local = mode == Mode::Crash && seen.get(nth - 1).is_some_and(|name| name != "perform");
+            assert!(hit || local, "{vendor} {nth} {mode:?}: {seen:?}");
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn several_cards_are_written_one_after_another_and_the_first_is_the_new_guests() {
+    let desk = Desk::open("visionline").await;
+    let Server::Visionline(server) = &desk.server else { unreachable!() };
+    // Whoever stands there takes his time, so that the second card is left to the next try.
+    let slow = visionline::FaultKind::Latency { ms: 5_500 };
+    server.sim().add_fault(visionline::FaultOrder::times("cards/encode", slow, 2));
+    let mut body = desk.guest("R1", "101");
+    body["keys"] = json!(2);
+    desk.site.pms.post("stays", body).await.expect(202);
+    desk.site.pms.phase("R1", "active").await;
+    let joined: Vec<bool> = server.sim().journal(0).iter().map(|entry| entry.joined).collect();
+    assert_eq!(joined, [false, true]);
+    assert_eq!(server.sim().stats().encoder_collisions, 0, "nobody is asked for two cards at once");
+    assert!(server.sim().cards().iter().all(|card| card.live && card.opens));
+}
+
+#[tokio::test]
+async fn where_nobody_can_ask_the_attempt_says_that_the_answer_is_the_proof() {
+    for (vendor, proof) in [("salto_pms", Some("vendor_answer")), ("visionline", None)] {
+        let desk = Desk::open(vendor).await;
+        desk.check_in("R1", "101").await;
+        let sql = "SELECT detail ->> 'proof' FROM key_credential_attempts WHERE tenant_id = $1 AND phase = 'outcome'";
+        let mut db = invariants::owner().await;
+        let tenant = desk.site.tenant.as_uuid();
+        let found: Vec<Option<String>> = sqlx::query_scalar(sql).bind(tenant).fetch_all(&mut db).await.unwrap();
+        assert_eq!(found, [proof.map(str::to_owned)], "{vendor}");
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use lock_domain::{
     event::Event,
-    ids::{CredentialId, DoorId, StayId},
+    ids::{CredentialId, DoorId, KeyId, StayId},
 };
 use lock_store::{DoorRecordRow, Matched};
 use lock_vendors::records::{DoorRecord, Means, RecordKind};
@@ -11,13 +11,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Below this a battery is low, in percent. TTLock's app warns there, too.
 const LOW: u8 = 20;
+/// The version of a credential's UUID, which is a function of key and door.
+const OF_A_CREDENTIAL: usize = 5;
 /// A try in vain that is older is stored, and no news.
 const STALE: SignedDuration = SignedDuration::from_hours(24);
 
-/// The credential that a record names, if the name has the form that ours have.
-pub(super) fn credential(record: &DoorRecord) -> Option<CredentialId> {
+/// The credential that a record of a door names, if the name has the form that ours have: a credential's, or a key's where a whole key
+/// stands at the vendor. The two are told apart by the version of their UUID.
+pub(super) fn credential(record: &DoorRecord, door: DoorId) -> Option<CredentialId> {
     let digits = record.token.as_ref()?.as_str().strip_prefix("lis-")?;
-    format!("{}_{digits}", CredentialId::PREFIX).parse().ok()
+    let named: CredentialId = format!("{}_{digits}", CredentialId::PREFIX).parse().ok()?;
+    let of_door = named.as_uuid().get_version_num() == OF_A_CREDENTIAL;
+    Some(if of_door { named } else { CredentialId::of(KeyId::from_uuid(named.as_uuid()), door) })
 }
 
 /// A record as it is stored.
@@ -137,7 +142,6 @@ impl<'a> News<'a> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use lock_domain::ids::KeyId;
     use lock_vendors::{port::CredentialToken, records::Refusal};
 
     fn noon() -> Timestamp {
@@ -176,9 +180,11 @@ mod tests {
     fn a_name_of_ours_is_a_credential() {
         let id = matched().credential;
         let mut named = record("1", 0, RecordKind::Opened);
-        assert_eq!(credential(&named), None);
+        assert_eq!(credential(&named, door()), None);
         named.token = CredentialToken::ours(&id.vendor_token());
-        assert_eq!(credential(&named), Some(id));
+        assert_eq!(credential(&named, door()), Some(id));
+        named.token = CredentialToken::ours(&matched().key.vendor_token());
+        assert_eq!(credential(&named, door()), Some(id), "a whole key at this door");
     }
 
     #[test]

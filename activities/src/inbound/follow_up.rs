@@ -112,7 +112,7 @@ impl Inbound {
         let mut news = doors::News::new(door, present);
         let mut rows = Vec::with_capacity(records.len());
         for record in records {
-            let matched = match doors::credential(record) {
+            let matched = match doors::credential(record, door) {
                 Some(credential) => tx.match_credential(credential, door).await?,
                 None => None,
             };
