@@ -99,10 +99,30 @@ fn r_lock_04_the_alert_on_forged_webhooks_fires_and_only_then() {
     assert_eq!(fires(rule, &[("pms", sampled(restarted))], 700.0), nothing);
 }
 
+#[test]
+fn r_lock_03_the_alerts_on_the_vault_fire_and_only_then() {
+    let rules = rules();
+    let nothing = BTreeSet::new();
+    let odd = &rules["VaultAccessOutOfPattern"];
+    let once = |at: f64| if at < 600.0 { 3.0 } else { 4.0 };
+    let series = [("burst", sampled(once)), ("odd_hour", sampled(|_| 9.0))];
+    assert_eq!(fires(odd, &series, 590.0), nothing);
+    assert_eq!(fires(odd, &series, 660.0), BTreeSet::from(["burst".to_owned()]));
+    assert_eq!(fires(odd, &series, 1_260.0), nothing, "it is over");
+    let locked = &rules["VaultLocked"];
+    let one_in_a_while = |at: f64| at / 120.0;
+    let each_try = |at: f64| (at - 600.0).max(0.0) / 10.0;
+    let series = [("api", sampled(one_in_a_while)), ("worker", sampled(each_try))];
+    assert_eq!(fires(locked, &series, 600.0), nothing);
+    assert_eq!(fires(locked, &series, 700.0), BTreeSet::from(["worker".to_owned()]));
+}
+
 /// The rule's metric is one that this service has, with the rule's label.
 #[test]
 fn the_rules_name_metrics_that_exist() {
     metrics::webhook_signature_failed("nobody");
+    metrics::vault_alert("burst");
+    metrics::vault_refused("worker");
     let text = metrics::render();
     for (name, rule) in rules() {
         assert!(text.lines().any(|line| line.starts_with(&format!("{}{{{}=", rule.metric, rule.label))), "{name}");

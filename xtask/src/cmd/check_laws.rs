@@ -1,13 +1,13 @@
-//! `check-laws`: the dependency law and the file sizes, in words.
+//! `check-laws`: the dependency law, the file sizes and the secret scan, in words.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
-use xtask::laws::{LONGEST_FILE, check_dependencies, measure, workspace_crates};
+use xtask::laws::{LONGEST_FILE, check_dependencies, measure, scan_secrets, workspace_crates};
 use xtask::project::Project;
 
 pub(crate) fn run(project: &Project) -> Result<ExitCode> {
-    let lawful = dependencies(project)? & sizes(project)?;
+    let lawful = dependencies(project)? & sizes(project)? & secrets(project)?;
     Ok(if lawful { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -22,6 +22,18 @@ pub(crate) fn dependencies(project: &Project) -> Result<bool> {
         println!("dependency law: kept by {} crates", crates.len());
     }
     Ok(violations.is_empty())
+}
+
+/// Prints what looks like a secret in tracked files; returns whether nothing does.
+pub(crate) fn secrets(project: &Project) -> Result<bool> {
+    let said = scan_secrets(project.root())?;
+    for line in &said {
+        println!("secret scan: {line}");
+    }
+    if said.is_empty() {
+        println!("secret scan: nothing in the tracked files");
+    }
+    Ok(said.is_empty())
 }
 
 /// Prints how long the files are; returns whether none is too long.

@@ -27,10 +27,11 @@ enum Outcome {
 
 type Run = fn(&Project) -> Result<Outcome>;
 
-const STEPS: [(&str, Run); 7] = [
+const STEPS: [(&str, Run); 8] = [
     ("format", |project| cargo(project, &["fmt", "--all", "--", "--check"])),
     ("dependency law", |project| check_laws::dependencies(project).map(outcome)),
     ("file sizes", |project| check_laws::sizes(project).map(outcome)),
+    ("secret scan", |project| check_laws::secrets(project).map(outcome)),
     ("cargo deny", cargo_deny),
     ("clippy", |project| cargo(project, &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])),
     ("build binaries", |project| Ok(outcome(build_binaries(project).is_ok()))),
