@@ -160,6 +160,8 @@ pub(crate) async fn deliver(sim: TtlockSim) {
         };
         // Built when first needed: whoever wants no callbacks needs no TLS provider either.
         if client.is_none() {
+            // An error means that there is one already.
+            let _ = rustls::crypto::ring::default_provider().install_default();
             client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().ok();
         }
         let Some(client) = &client else { return };
