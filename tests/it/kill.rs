@@ -1,9 +1,14 @@
 //! `kill -9` of the worker, the API, Temporal and PostgreSQL in the middle of an issue, each followed by recovery; and what is left on
 //! disk afterwards. On a deployment of real processes of its own.
 
-use crate::harness::house::{House, stay};
+use crate::harness::{
+    house::{House, stay},
+    until,
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection, Row as _};
+use std::time::Duration;
 use xtask::stack::Part;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -83,8 +88,23 @@ async fn r_lock_03_no_secret_and_no_guest_data_is_left_anywhere() {
     house.pms.verb("CANARY-7", "room-move", json!({ "room": "107" })).await.ok();
     house.pms.verb("CANARY-7", "suspend", json!({})).await.ok();
 
+    let endpoint = house.pms.post("webhook-endpoints", json!({ "sender": "pms" })).await.expect(201).body;
+    let signing = endpoint["secret"].as_str().unwrap().strip_prefix("whsec_").unwrap().to_owned();
+    // Everything that is sealed is opened and sealed anew on the way.
+    let rotation = house.pms.post("/v1/vault/rotations", json!({})).await.expect(202).body;
+    let path = format!("/v1/vault/rotations/{}", rotation["id"].as_str().unwrap());
+    until("values are under the new key", Duration::from_secs(60), || async {
+        let now = house.pms.get(&path).await.expect(200).body;
+        if now["resealed"].as_u64() >= Some(4) { Ok(()) } else { Err(now) }
+    })
+    .await;
+    let root_key = std::fs::read(house.deployment.stack.root().join("kms").join("root.key")).unwrap();
+
     let secret = house.token.split('_').nth(3).unwrap().to_owned();
     let canaries = [
+        ("the webhook's secret", signing.clone()),
+        ("the webhook's secret, decoded", hex::encode(STANDARD.decode(signing).unwrap())),
+        ("the root key", hex::encode(&root_key)),
         ("the PIN", pin.to_owned()),
         ("the phone number", phone[1..].to_owned()),
         ("the API key's secret", secret),
@@ -101,6 +121,7 @@ async fn r_lock_03_no_secret_and_no_guest_data_is_left_anywhere() {
     assert!(holds(&places[0].1, "CANARY-7") && holds(&places[1].1, "CANARY-7"));
     assert!(!places[2].1.is_empty());
     for (place, bytes) in &places {
+        assert!(!bytes.windows(root_key.len()).any(|window| window == root_key), "the root key stands in {place}");
         for (what, canary) in &canaries {
             assert!(!holds(bytes, canary) && !holds(bytes, &hex::encode(canary)), "{what} stands in {place}");
         }

@@ -39,5 +39,6 @@ mod tenancy;
 mod tracing;
 mod upgrade;
 mod vault;
+mod vault_aws;
 mod vendor_flags;
 mod webhooks;

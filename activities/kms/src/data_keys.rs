@@ -371,7 +371,6 @@ impl DataKeys {
 /// A view of what was loaded; the keys in it are shared.
 struct Copied {
     versions: Versions,
-    at: Instant,
 }
 
 impl Copied {
@@ -391,7 +390,7 @@ impl Copied {
 
 impl Loaded {
     fn copied(&self) -> Copied {
-        Copied { versions: self.versions.clone(), at: self.at }
+        Copied { versions: self.versions.clone() }
     }
 }
 

@@ -21,13 +21,18 @@ pub struct House {
 
 impl House {
     pub async fn open() -> Self {
+        Self::with_env(Vec::new()).await
+    }
+
+    /// With variables of its own for worker and API.
+    pub async fn with_env(service_env: Vec<(String, String)>) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let start = || {
+        let start = move || {
             let project = Project::find().unwrap();
             let bin_dir = build_binaries(&project).unwrap();
             // Kept at the end, so that a test can read what was left behind; it wipes the folder itself.
             let options =
-                StackOptions { ephemeral: false, postgres_durable: true, ..StackOptions::for_tests(&project) };
+                StackOptions { ephemeral: false, postgres_durable: true, service_env, ..StackOptions::for_tests(&project) };
             Deployment::start(options, &bin_dir).unwrap()
         };
         let deployment = spawn_blocking(start).await.unwrap();

@@ -44,8 +44,12 @@ impl Deployment {
         let api_port = free_port_like(StateFile::of(&options.root).load().and_then(|state| state.port("api")))?;
         let codec = format!("http://127.0.0.1:{api_port}/codec");
         options.ui_codec_endpoint.get_or_insert(codec);
+        let service_env = options.service_env.clone();
         let stack = Stack::start(options)?;
         let mut services = Services::new(&stack, bin_dir)?;
+        for (name, value) in &service_env {
+            services.set_env(name, value);
+        }
         if let Some(ui) = stack.ui_url() {
             services.set_env("LOCK_TEMPORAL_UI_ORIGIN", &ui);
         }

@@ -28,6 +28,8 @@ pub struct StackOptions {
     pub temporal_ui: bool,
     /// Where the web UI sends encrypted payloads to be decoded.
     pub ui_codec_endpoint: Option<String>,
+    /// Variables that our own processes get beside those that every deployment has.
+    pub service_env: Vec<(String, String)>,
     /// Where progress is shown.
     pub progress: Progress,
 }
@@ -46,6 +48,7 @@ impl StackOptions {
             temporal_for_tests: false,
             temporal_ui: true,
             ui_codec_endpoint: None,
+            service_env: Vec::new(),
             progress: Progress::visible(),
         }
     }
