@@ -70,6 +70,21 @@ async fn r_lock_02_salto_ship_keeps_its_contract_on_both_transports() {
 }
 
 #[tokio::test]
+async fn r_lock_02_salto_ship_keeps_its_contract_with_cards() {
+    let server = salto_space::SpaceServer::start(salto_space::SpaceAddrs::default()).await.unwrap();
+    let control = format!("http://{}", server.addrs().http);
+    let World { mut config, target } = world("salto_ship", &control, &control).await.unwrap();
+    config["pin_opens_alone"] = false.into();
+    let faults = Arc::new(SimulatorFaults::new(&control, "salto_ship").unwrap());
+    let setup = Setup { vendor: adapter("salto_ship", &config).unwrap(), target, faults: Some(faults) };
+    let report = run(&setup, |_| {}).await.unwrap();
+    assert!(report.passed(), "{:#?}", report.checks);
+    assert!(
+        report.check(ANSWERS).unwrap().seen.keys().any(|field| field.starts_with("Encoder.SaltoDBUser.AssignNewKey "))
+    );
+}
+
+#[tokio::test]
 async fn r_lock_02_salto_pms_keeps_its_contract() {
     let server = salto_space::SpaceServer::start(salto_space::SpaceAddrs::default()).await.unwrap();
     let addrs = server.addrs();
