@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use lock_contract::simulator::world;
+use jiff::{SignedDuration, Timestamp};
+use lock_contract::{Target, simulator::world};
 use lock_domain::ids::{PropertyId, TenantId};
+use lock_domain::window::Window;
 use lock_vendors::error::Condition;
 use lock_vendors::meter::CallSample;
-use lock_vendors::port::{CallContext, CredentialToken, LockVendor, VendorLockRef};
+use lock_vendors::port::{CallContext, CredentialToken, KeyForm, KeySpec, LockVendor, VendorLockRef};
 use lock_vendors::registry::{AdapterKey, VendorRegistry};
 use lock_vendors::token_cache::MemoryTokenCache;
 use secrecy::SecretString;
@@ -43,10 +45,9 @@ pub(crate) async fn measure(vendor: &str, base_url: &str, control_url: &str, cal
     let (tenant, property) = (TenantId::from_uuid(Uuid::from_u128(1)), PropertyId::from_uuid(Uuid::from_u128(2)));
     let key = AdapterKey { tenant, property, vendor: vendor.to_owned() };
     let adapter = registry.get(&key, 1, &SecretString::from(world.config.to_string()))?;
-    let lock = VendorLockRef::new(world.target.lock.clone());
-    until(&*adapter, &lock, &counted, WARM_UP).await?;
+    until(&*adapter, &world.target, &counted, WARM_UP).await?;
     let (from, began, cpu) = (counted.load(Ordering::Relaxed), Instant::now(), cpu_ns()?);
-    until(&*adapter, &lock, &counted, from + calls).await?;
+    until(&*adapter, &world.target, &counted, from + calls).await?;
     let (made, cpu) = (counted.load(Ordering::Relaxed) - from, cpu_ns()? - cpu);
     #[expect(clippy::cast_precision_loss, reason = "counts here are far below 2^52")]
     let per_call = |ns: u64| ns as f64 / 1e6 / made.max(1) as f64;
@@ -54,22 +55,23 @@ pub(crate) async fn measure(vendor: &str, base_url: &str, control_url: &str, cal
     Ok(Cost { calls: made, cpu_ms: per_call(cpu), wall_ms: per_call(wall) })
 }
 
-/// Asks for a key that is not there, or where the vendor can't be asked, for a new copy of none, until so many calls were made.
-async fn until(adapter: &dyn LockVendor, lock: &VendorLockRef, counted: &AtomicU64, calls: u64) -> Result<()> {
+/// Asks for a key that is not there, or where the vendor can't be asked, makes a card and takes it away, until so many calls were made.
+async fn until(adapter: &dyn LockVendor, target: &Target, counted: &AtomicU64, calls: u64) -> Result<()> {
     let call = CallContext::new("bench", TIMEOUT);
     let token = CredentialToken::new(format!("lis-{}", "0".repeat(32)))?;
+    let doors = [VendorLockRef::new(target.lock.clone())];
     while counted.load(Ordering::Relaxed) < calls {
         let before = counted.load(Ordering::Relaxed);
-        match adapter.find(&call, std::slice::from_ref(lock), &token).await {
+        match adapter.find(&call, &doors, &token).await {
             Ok(found) => ensure!(found.is_none(), "a key that nobody made"),
-            // A vendor that can't be asked is told to forget one, which it may always be.
             Err(error) if matches!(error.condition(), Condition::NotReadable | Condition::Unsupported) => {
-                let gone = lock_vendors::port::VendorCredentialRef(token.as_str().to_owned());
-                if let Err(error) = adapter.delete(&call, std::slice::from_ref(lock), &gone).await
-                    && counted.load(Ordering::Relaxed) == before
-                {
-                    bail!("{} can't be measured: {error}", adapter.name());
-                }
+                let encoder = target.encoder.clone().context("no encoder")?;
+                let from = Timestamp::now();
+                let window = Window { from, until: from + SignedDuration::from_hours(24) };
+                let form = KeyForm::Card { encoder };
+                let spec = KeySpec { token: token.clone(), form, doors: doors.to_vec(), window, joins: false };
+                let made = adapter.issue(&call, &spec).await?;
+                adapter.delete(&call, &doors, &made.credential.reference).await?;
             }
             Err(error) => bail!("{} does not answer: {error}", adapter.name()),
         }
