@@ -176,10 +176,12 @@ pub fn cost(calls: &[CallCount], uses: &[DayUse], prices: &BTreeMap<String, Vec<
     lines
 }
 
+/// What lines have in common that are added up: property, vendor, day and currency, as far as they are told.
+type Shared = (Option<PropertyId>, Option<String>, Option<Date>, Option<String>);
+
 /// Adds lines up. Currencies stay apart.
 pub fn group(lines: &[CostLine], by: Group) -> Vec<CostLine> {
-    let mut sums: BTreeMap<(Option<PropertyId>, Option<String>, Option<Date>, Option<String>), CostLine> =
-        BTreeMap::new();
+    let mut sums: BTreeMap<Shared, CostLine> = BTreeMap::new();
     for line in lines {
         let property = line.property.filter(|_| by != Group::Vendor);
         let day = line.day.filter(|_| by == Group::Day);
