@@ -98,7 +98,8 @@ impl Stay {
         }
     }
 
-    /// Whether something that is at least as urgent as `running` is due and not part of it, so that what runs should stop trying. What
+    /// Whether something that is at least as urgent as `running` is due and not part of it, so that what runs should stop trying; also when
+    /// nothing of it is wanted any more, because the stay goes to another vendor's doors. What
     /// fails again and again can't do that to the others for ever: its pauses see to that, and then they run together.
     pub fn preempts(&self, running: Urgency, batch: &[Effect], now: Timestamp) -> bool {
         let due = |at: &Option<Timestamp>| at.is_none_or(|at| at <= now);
@@ -106,7 +107,9 @@ impl Stay {
             let other = |e: &Effect| e.credential != effect.credential || !e.action.is_like(effect.action);
             *urgency <= running && due(at) && batch.iter().all(other)
         };
-        self.work(now).iter().any(other)
+        let wanted = |e: &Effect| self.wanted_of(e.credential, now).is_some_and(|action| action.is_like(e.action));
+        let left_behind = self.diverting.is_some() && !batch.iter().any(wanted);
+        left_behind || self.work(now).iter().any(other)
     }
 
     /// When something else falls due by itself while a batch runs: a pause that ends, or the stay's own end.

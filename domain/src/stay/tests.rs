@@ -470,6 +470,18 @@ fn a_diverted_stay_makes_before_it_breaks_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_stay_that_leaves_its_vendor_early_does_not_stay_in_a_round_there() {
+    let mut stay = stay();
+    let Next::Act(running, batch) = stay.next(now()) else { panic!() };
+    stay.sent(&batch);
+    let Verb::Divert { doors, keys, .. } = divert(&stay, 2) else { panic!() };
+    stay.apply(&command(2, Verb::Divert { doors, keys, issue_ahead_s: 300 }), now()).unwrap();
+    assert!(stay.preempts(running, &batch, now()), "an hour before arrival nothing is due, and the round is pointless");
+    batch.iter().for_each(|e| stay.record(e, Known::CalledOff, now()));
+    assert_eq!(stay.next(now()), Next::Sleep(at("2026-11-23T14:55:00Z")));
+}
+
+#[test]
 fn a_refused_divert_returns_to_the_stays_own_vendor() {
     let mut stay = stay();
     stay.apply(&command(2, divert(&stay, 2)), now()).unwrap();
