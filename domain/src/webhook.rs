@@ -182,6 +182,13 @@ pub enum Meaning {
     Nothing,
 }
 
+impl Meaning {
+    /// Whether somebody has to look at the vendor. What does not is kept, and leads to nothing.
+    pub fn calls_for_a_look(&self) -> bool {
+        matches!(self, Self::Records { .. } | Self::Gateways | Self::Lock { .. })
+    }
+}
+
 /// What TTLock's records are told apart by, in a callback: they carry no id there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RecordKey {

@@ -57,16 +57,18 @@ pub struct DeliveryRow {
 }
 
 impl TenantTx<'_> {
-    /// Takes a delivery, unless it came before, and wakes whoever processes deliveries. One round trip if it is new.
+    /// Takes a delivery, unless it came before, and wakes whoever processes deliveries; one that calls for no look is settled at once. One
+    /// round trip if it is new.
     pub async fn take_delivery(&mut self, new: NewDelivery<'_>) -> Result<Intake, StoreError> {
         let done = self
             .query(
                 "WITH taken AS (
                      INSERT INTO webhook_deliveries (tenant_id, delivery_id, endpoint_id, property_id, dedup_key, body_digest, body_sealed,
-                         meaning, received_at, state, next_at)
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'received', $9)
+                         meaning, received_at, state, next_at, settled_at)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, CASE WHEN $10 THEN 'received' ELSE 'processed' END, $9,
+                         CASE WHEN NOT $10 THEN $9 END)
                      ON CONFLICT ON CONSTRAINT webhook_deliveries_once DO NOTHING RETURNING tenant_id
-                 ) SELECT pg_notify('webhooks', tenant_id::text) FROM taken",
+                 ) SELECT CASE WHEN $10 THEN pg_notify('webhooks', tenant_id::text)::text END FROM taken",
             )
             .bind(new.id.as_uuid())
             .bind(new.endpoint.as_uuid())
@@ -76,6 +78,7 @@ impl TenantTx<'_> {
             .bind(new.body_sealed)
             .bind(Json(new.meaning))
             .bind(Ts(new.at))
+            .bind(new.meaning.iter().any(Meaning::calls_for_a_look))
             .fetch_optional(&mut *self.tx)
             .await?;
         if done.is_some() {
