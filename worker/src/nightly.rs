@@ -6,7 +6,10 @@
 use futures::TryStreamExt as _;
 use lock_store::{Store, StoreError};
 use lock_workflows::{ContractCheck, ContractStart, QUEUE_STAYS, contract_check::SCHEDULES};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 use temporalio_client::{
     Client,
     schedules::{
@@ -35,16 +38,17 @@ pub enum NightlyError {
     Schedule(#[from] ScheduleError),
 }
 
-/// What this process knows to stand: time zones by the schedules' ids.
+/// Sees to the schedules; remembers the time zones that it gave them, by their ids.
 #[derive(Debug, Default)]
 pub struct Nightly {
-    standing: BTreeMap<String, String>,
-    looked: bool,
+    zones: BTreeMap<String, String>,
 }
 
 impl Nightly {
     /// Makes the schedules that are missing, moves those whose property has another time zone, and ends those that nobody wants any more.
     pub async fn see_to(&mut self, client: &Client, store: &Store) -> Result<(), NightlyError> {
+        // Before the record is read: what another worker makes after that is not taken for one that nobody wants.
+        let standing = standing(client).await?;
         let mut wanted = BTreeMap::new();
         for tenant in store.tenants().await? {
             let mut tx = store.tenant_relaxed(tenant.id).await?;
@@ -54,30 +58,19 @@ impl Nightly {
             }
         }
         for (id, (start, zone)) in &wanted {
-            if self.standing.get(id) != Some(zone) {
+            // The list may be a little late; what stands already is found out then.
+            if !standing.contains(id) || self.zones.get(id) != Some(zone) {
                 schedule(client, start, zone).await?;
-                self.standing.insert(id.clone(), zone.clone());
+                self.zones.insert(id.clone(), zone.clone());
             }
         }
-        let mut gone: Vec<String> = self.standing.keys().filter(|id| !wanted.contains_key(*id)).cloned().collect();
-        if !self.looked {
-            // Those that were ended while no worker ran.
-            let mut all = client.list_schedules(ListSchedulesOptions::default());
-            while let Some(found) = all.try_next().await? {
-                let id = found.schedule_id();
-                if id.starts_with(SCHEDULES) && !wanted.contains_key(id) {
-                    gone.push(id.to_owned());
-                }
-            }
-            self.looked = true;
-        }
-        for id in gone {
+        for id in standing.iter().chain(self.zones.keys()).filter(|id| !wanted.contains_key(*id)) {
             match client.get_schedule_handle(id.clone()).delete(DeleteScheduleOptions::default()).await {
                 Err(ScheduleError::Rpc(status)) if status.code() == tonic::Code::NotFound => {}
                 done => done?,
             }
-            self.standing.remove(&id);
         }
+        self.zones.retain(|id, _| wanted.contains_key(id));
         Ok(())
     }
 
@@ -93,6 +86,18 @@ impl Nightly {
             }
         }
     }
+}
+
+/// The ids of all schedules of this kind.
+async fn standing(client: &Client) -> Result<BTreeSet<String>, ScheduleError> {
+    let mut all = client.list_schedules(ListSchedulesOptions::default());
+    let mut standing = BTreeSet::new();
+    while let Some(found) = all.try_next().await? {
+        if found.schedule_id().starts_with(SCHEDULES) {
+            standing.insert(found.schedule_id().to_owned());
+        }
+    }
+    Ok(standing)
 }
 
 async fn schedule(client: &Client, start: &ContractStart, zone: &str) -> Result<(), ScheduleError> {
