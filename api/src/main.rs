@@ -25,7 +25,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serves the API until SIGTERM or SIGINT, then drains.
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Brings the database to this version and sets the application role's password.
     Migrate(Owner),
     /// Makes a tenant with a simulated hotel and prints it as one JSON line, with an API key.
@@ -144,7 +144,7 @@ struct Seed {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
-        Command::Serve(args) => Box::pin(serve(args)).await,
+        Command::Serve(args) => Box::pin(serve(*args)).await,
         Command::Migrate(args) => Box::pin(migrate(args)).await,
         Command::SeedSandbox(args) => Box::pin(seed_sandbox(*args)).await,
         Command::Openapi => print(&lock_api::openapi_document()),

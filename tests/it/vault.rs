@@ -13,6 +13,7 @@ use lock_api::scope::Scope;
 use lock_domain::{ids::*, vault::*};
 use lock_kms::{DataKeys, KeyState, LocalFileKms, Owner, Place, Purpose, SETTLE};
 use lock_store::{AccessOutcome, NewAccess, SealedColumn};
+use lock_workflows::RotationProgress;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
@@ -194,6 +195,45 @@ async fn a_value_that_does_not_open_is_left_and_keeps_the_old_key() {
     let rotation = done(&hotel, &run, &id).await;
     assert_eq!((&rotation["left_behind"], &rotation["resealed"]), (&json!(1), &json!(2)), "{rotation}");
     assert_eq!(states(&hotel, Purpose::Rows).await, [(1, KeyState::Active), (2, KeyState::Active)]);
+}
+
+#[tokio::test]
+async fn a_rotation_of_thousands_of_values_goes_on_in_new_runs() {
+    const MANY: usize = 4_500;
+    let (hotel, _) = furnished().await;
+    let keys = fresh_keys(&hotel);
+    let endpoint = hotel.pms.get("webhook-endpoints").await.expect(200).body["endpoints"][0]["id"].clone();
+    let endpoint: WebhookEndpointId = endpoint.as_str().unwrap().parse().unwrap();
+    let mut tx = hotel.store.tenant(hotel.tenant).await.unwrap();
+    for n in 0..MANY {
+        let id = DeliveryId::from_uuid(Uuid::new_v4());
+        let place = Place { table: "webhook_deliveries", column: "body_sealed", row: id.as_uuid() };
+        let sealed = keys.seal(hotel.tenant, &place, format!("body {n}").as_bytes()).await.unwrap();
+        let (key, at) = (n.to_string(), Timestamp::now());
+        let new = lock_store::NewDelivery {
+            id,
+            endpoint,
+            property: hotel.property,
+            key: &key,
+            digest: &[0; 32],
+            body_sealed: &sealed,
+            meaning: &[],
+            at,
+        };
+        tx.take_delivery(new).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let (run, id) = ask(&hotel, json!({ "root_keys": false })).await;
+    until("everything is under the new key", Duration::from_secs(90), || async {
+        let now = hotel.pms.get(&format!("/v1/vault/rotations/{id}")).await.expect(200).body;
+        if now["resealed"] == json!(MANY + 3) { Ok(()) } else { Err(now) }
+    })
+    .await;
+    // What one run has learnt, the next one knows.
+    assert!(run.histories().await.len() > 1);
+    let told: RotationProgress = run.ask_progress().await;
+    assert_eq!((told.resealed, told.rewrapped), (u64::try_from(MANY).unwrap() + 3, 0));
+    done(&hotel, &run, &id).await;
 }
 
 #[tokio::test]

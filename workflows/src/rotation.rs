@@ -27,8 +27,8 @@ use temporalio_workflow::{
     WorkflowResult, common::ActivityError,
 };
 
-/// After so many history events the workflow continues as new.
-const HISTORY_LIMIT: u32 = 600;
+/// After so many history events the workflow continues as new: about 40 batches, each of which costs six.
+const HISTORY_LIMIT: u32 = 240;
 /// One try at a batch.
 const TRY_TIMEOUT: Duration = Duration::from_secs(60);
 /// From try to try, at most.

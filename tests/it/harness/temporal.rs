@@ -6,11 +6,11 @@
 use super::{Hotel, shared, until};
 use lock_domain::ids::{maintenance_workflow_id, stay_workflow_id};
 use lock_kms::HistoryCodec;
-use lock_workflows::KeyLifecycle;
+use lock_workflows::{KeyLifecycle, KeyRotation, RotationProgress};
 use serde_json::{Value, json};
 use std::time::Duration;
 use temporalio_client::{
-    Client, WorkflowDescribeOptions, WorkflowExecutionInfo, WorkflowFetchHistoryOptions, WorkflowHandle, tonic::Request,
+    Client, WorkflowDescribeOptions, WorkflowExecutionInfo, WorkflowFetchHistoryOptions, WorkflowHandle, WorkflowQueryOptions, tonic::Request,
 };
 use temporalio_common::protos::temporal::api::{
     common::v1::{TimeSkippingConfig, WorkflowExecution},
@@ -43,6 +43,12 @@ impl StayRun {
     /// The workflow that looks after a hotel's devices.
     pub async fn of_devices(hotel: &Hotel) -> Self {
         Self::named(hotel, maintenance_workflow_id(hotel.tenant, hotel.property)).await
+    }
+
+    /// How far a rotation of keys is, by its own word.
+    pub async fn ask_progress(&self) -> RotationProgress {
+        let handle = self.client.get_workflow_handle::<KeyRotation>(self.workflow_id.clone());
+        handle.query(KeyRotation::progress, (), WorkflowQueryOptions::default()).await.unwrap()
     }
 
     /// Any workflow of a hotel's tenant.

@@ -111,7 +111,7 @@ fn installed(bin_dir: &Path, progress: Progress) -> Result<PathBuf> {
     // Left over only when the installation failed or was killed; the next one makes its own.
     let _ = std::fs::remove_dir_all(&scratch);
     result.context(
-        "moto isn't there. Remedy: install CPython 3.11, 3.12 or 3.13 with pip, and let pip reach a package index",
+        "moto isn't there. Remedy: install CPython 3.11 to 3.14 with pip, and let pip reach a package index",
     )?;
     step.done("checked and installed");
     Ok(home)
