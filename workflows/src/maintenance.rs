@@ -299,7 +299,7 @@ impl Maintenance {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
 
     fn at(hour: i64) -> Timestamp {
