@@ -50,7 +50,11 @@ static VAULT_ALERTS: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
 });
 
 static VAULT_REFUSED: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
-    counter("lock_vault_refused_total", "Secrets that did not open: the root key refuses, or they are damaged.", &["process"])
+    counter(
+        "lock_vault_refused_total",
+        "Secrets that did not open: the root key refuses, or they are damaged.",
+        &["process"],
+    )
 });
 
 static BREAKERS: LazyLock<Option<GaugeVec>> =

@@ -31,8 +31,12 @@ impl House {
             let project = Project::find().unwrap();
             let bin_dir = build_binaries(&project).unwrap();
             // Kept at the end, so that a test can read what was left behind; it wipes the folder itself.
-            let options =
-                StackOptions { ephemeral: false, postgres_durable: true, service_env, ..StackOptions::for_tests(&project) };
+            let options = StackOptions {
+                ephemeral: false,
+                postgres_durable: true,
+                service_env,
+                ..StackOptions::for_tests(&project)
+            };
             Deployment::start(options, &bin_dir).unwrap()
         };
         let deployment = spawn_blocking(start).await.unwrap();

@@ -7,6 +7,6 @@ mod dependencies;
 mod secrets;
 mod sizes;
 
-pub use secrets::{FoundSecret, SecretKind, scan_secrets};
 pub use dependencies::{Crate, DependencyKind, check_dependencies, workspace_crates};
+pub use secrets::{FoundSecret, SecretKind, scan_secrets};
 pub use sizes::{FileSizes, LONGEST_FILE, measure};
