@@ -15,10 +15,12 @@ use crate::{
 };
 use lock_domain::{
     Timestamp,
+    credential::KeyKind,
     ids::{CommandId, TenantId},
     problem::Code,
     stay::StayPhase,
     stay::StayRef,
+    vendor::VendorTraits,
 };
 use lock_store::{CommandRow, CommandStatus, TenantTx};
 use lock_workflows::StayStart;
@@ -139,7 +141,11 @@ async fn target(tx: &mut TenantTx<'_>, tenant: TenantId, row: &CommandRow) -> Re
     }
     let property = tx.property(row.property).await.map_err(failure::store)?;
     let property = property.ok_or_else(|| Problem::internal("the property of an accepted command is gone"))?;
-    let (policy, vendor, command) = (property.policy, property.vendor, row.command.clone());
+    let keys = tx.keys_of(row.stay).await.map_err(failure::store)?;
+    let card = keys.iter().any(|key| key.kind == KeyKind::Card);
+    let kind = if card { KeyKind::Card } else { KeyKind::Pin };
+    let policy = property.policy.at(VendorTraits::of(&property.vendor), kind);
+    let (vendor, command) = (property.vendor, row.command.clone());
     Ok(Target::Begin(Box::new(StayStart { id, policy, command, vendor, carried: None })))
 }
 

@@ -106,6 +106,11 @@ pub enum Verb {
     Cancel,
     /// Read back at the vendor what stands in the locks, and mend what differs.
     Read,
+    /// A key that opens once has opened: the lock's own records say so. It goes, and with the last one the stay is over.
+    Used {
+        /// The key.
+        key: KeyId,
+    },
     /// Another vendor's doors of the same rooms, with keys of that vendor, because the stay's own vendor is down and nothing is proven there.
     /// What may stand in the locks that are left is taken out once the new keys are proven.
     Divert {
@@ -146,11 +151,13 @@ pub enum VerbKind {
     Read,
     /// See [`Verb::Divert`].
     Divert,
+    /// See [`Verb::Used`].
+    Used,
 }
 
 impl VerbKind {
     /// All verbs.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::New,
         Self::Duplicate,
         Self::Reissue,
@@ -163,6 +170,7 @@ impl VerbKind {
         Self::Cancel,
         Self::Read,
         Self::Divert,
+        Self::Used,
     ];
 
     /// The verb's name, as in JSON and SQL.
@@ -180,6 +188,7 @@ impl VerbKind {
             Self::Cancel => "cancel",
             Self::Read => "read",
             Self::Divert => "divert",
+            Self::Used => "used",
         }
     }
 }
@@ -200,6 +209,7 @@ impl Verb {
             Self::Cancel => VerbKind::Cancel,
             Self::Read => VerbKind::Read,
             Self::Divert { .. } => VerbKind::Divert,
+            Self::Used { .. } => VerbKind::Used,
         }
     }
 }

@@ -638,6 +638,7 @@ fn words(verb: VerbKind) -> &'static str {
         VerbKind::Cancel => "cancel the stay",
         VerbKind::Read => "read the locks back",
         VerbKind::Divert => "make the keys at another vendor's doors of the room",
+        VerbKind::Used => "end a key that has opened its room",
     }
 }
 

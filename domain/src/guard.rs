@@ -90,6 +90,7 @@ impl FeedGuard {
             | Verb::Suspend
             | Verb::Resume
             | Verb::Read
+            | Verb::Used { .. }
             | Verb::Divert { .. } => false,
         }
     }

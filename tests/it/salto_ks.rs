@@ -1,7 +1,7 @@
 //! Stays at SALTO KS: one user with one PIN opens all doors of a key, and the vendor makes the digits up. Proven at the simulated doors.
 
 use crate::harness::{
-    SetUp, Site,
+    SetUp, Site, api,
     faults::{self, Mode},
     invariants, until,
 };
@@ -120,6 +120,20 @@ async fn a_key_that_would_open_at_once_is_made_when_its_window_begins() {
     let body = json!({ "reservation": "R1", "room": "101", "from": from.to_string(), "until": until.to_string() });
     let stay = house.site.pms.post("stays?wait=20", body).await.expect(201).body;
     assert_eq!((stay["phase"].as_str(), house.guests()), (Some("planned"), 0), "{stay:#}");
+}
+
+#[tokio::test]
+async fn so_it_is_when_the_dispatcher_begins_the_stay() {
+    let house = House::open().await;
+    let now = Timestamp::now();
+    let (from, until) = (now + SignedDuration::from_hours(3), now + SignedDuration::from_hours(30));
+    let body = json!({ "reservation": "R1", "room": "101", "from": from.to_string(), "until": until.to_string() });
+    let deaf = house.site.pms.at(&api::deaf().await);
+    let accepted = deaf.post("stays", body).await.expect(202).body;
+    assert_eq!(house.site.pms.ended(&accepted["operation"]).await, "done");
+    let stay = house.site.pms.stay("R1").await;
+    assert_eq!((stay["phase"].as_str(), house.guests()), (Some("planned"), 0), "{stay:#}");
+    assert!(stay["attention"].is_null(), "nothing was tried too early: {stay:#}");
 }
 
 #[tokio::test]

@@ -93,6 +93,33 @@ async fn forged(vendor: &str) -> f64 {
 const BODY: &[u8] = br#"{"type":"reservation.changed","timestamp":"2026-11-23T12:00:00Z","data":{"reservation":"R1"}}"#;
 
 #[tokio::test]
+async fn a_one_shot_key_is_over_once_its_locks_records_say_that_it_has_opened() {
+    let hotel = Hotel::open().await;
+    hotel.calls_back(2, false).await;
+    hotel.pms.check_in("R1", "101", 20).await.expect(201);
+    let guest = hotel.pms.reveal("R1").await;
+    let asked = json!({ "room": "101", "purpose": "maintenance", "keys": 2 });
+    let made = hotel.pms.post("one-shot-keys?wait=20", asked).await.expect(201).body;
+    let name = made["reservation"].as_str().unwrap();
+    for (n, left) in [(0, 2), (1, 1)] {
+        let reveal = format!("stays/{name}/keys/{}/reveal", made["keys"][n]["id"].as_str().unwrap());
+        let pin = hotel.pms.post(&reveal, json!({})).await.expect(200).body["pin"].as_str().unwrap().to_owned();
+        assert!(hotel.try_pin("101", &pin).opened);
+        until("its digits are gone from the lock", LIMIT, || async {
+            let standing = hotel.codes().len();
+            if standing == left { Ok(()) } else { Err(standing) }
+        })
+        .await;
+    }
+    let over = hotel.pms.phase(name, "ended").await;
+    assert_eq!(over["ended_by"], "used", "{over:#}");
+    // The guest's own use ends nothing.
+    assert!(hotel.try_pin("101", &guest).opened);
+    hotel.until_events("credential.used.v1", 3).await;
+    assert_eq!(hotel.pms.stay("R1").await["phase"], "active");
+}
+
+#[tokio::test]
 async fn r_lock_04_what_is_not_genuine_changes_nothing_and_is_counted() {
     let hotel = Hotel::open().await;
     let other = Hotel::open().await;

@@ -1,6 +1,6 @@
 //! What one delivery gives reason for: the vendor is asked, and its answer counts, not the webhook.
 
-use super::{Inbound, Trouble, doors};
+use super::{Inbound, Trouble, doors, used};
 use crate::{
     adapters::{self, Settings},
     maintenance::{Facts, Whose, carry_out, note_gateway, note_link, reference, told},
@@ -121,9 +121,11 @@ impl Inbound {
         }
         let fresh = tx.store_door_records(property.id, &property.vendor, door, &rows, Timestamp::now()).await?;
         let opened = news.opened(&fresh);
-        let mut first = Vec::new();
+        let (mut first, mut asked) = (Vec::new(), Vec::new());
         for (matched, at_lock) in opened {
             if tx.note_first_use(matched.credential, at_lock).await? {
+                let event = used::end(&mut tx, tenant, property, &matched, present).await?;
+                asked.extend(event.map(|event| (matched.stay, event)));
                 first.push((matched, at_lock));
             }
         }
@@ -146,6 +148,9 @@ impl Inbound {
         // The log comes last: whoever appends makes the tenant's other writers wait.
         for (stay, events) in news.events(&fresh, &first) {
             tx.append(present, property.id, stay, &events).await?;
+        }
+        for (stay, event) in asked {
+            tx.append(present, property.id, Some(stay), &[event]).await?;
         }
         tx.append(present, property.id, None, &health).await?;
         tx.commit().await?;

@@ -10,6 +10,7 @@
 
 mod doors;
 mod follow_up;
+mod used;
 
 use crate::{
     adapters::OpenError,

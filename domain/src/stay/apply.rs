@@ -10,7 +10,7 @@ pub fn allowed(verb: VerbKind, phase: StayPhase) -> Result<(), Code> {
         (V::New, P::Ended) => Err(Code::StayEnded),
         (V::New, _) => Err(Code::StayExists),
         (_, P::Ending | P::Ended) => Err(Code::StayEnded),
-        (V::CheckOut | V::Read, P::Planned) => Err(Code::StayNotBegun),
+        (V::CheckOut | V::Read | V::Used, P::Planned) => Err(Code::StayNotBegun),
         (V::Resume, P::Suspended) => Ok(()),
         (V::Resume, _) => Err(Code::StayNotSuspended),
         (V::Duplicate | V::Reissue | V::Suspend | V::Read, P::Suspended) => Err(Code::StaySuspended),
@@ -53,6 +53,7 @@ impl Stay {
                 let live = self.keys.iter().any(|k| k.id == *old && k.wish == Wish::Wanted);
                 live.then_some(()).ok_or(Code::KeyNotFound)
             }
+            Verb::Used { key } => self.keys.iter().any(|k| k.id == *key).then_some(()).ok_or(Code::KeyNotFound),
             Verb::Remove { key: Some(key) } => {
                 let live = self.keys.iter().any(|k| k.id == *key && k.wish != Wish::Unwanted);
                 live.then_some(()).ok_or(Code::KeyNotFound)
@@ -126,6 +127,7 @@ impl Stay {
             Verb::Cancel if now < self.window.from => self.end(EndCause::Cancelled, Some(command.id)),
             Verb::Cancel => self.end(EndCause::NoShow, Some(command.id)),
             Verb::Read => self.reading = true,
+            Verb::Used { key } => self.used(*key, Some(command.id)),
             Verb::Divert { doors, keys, issue_ahead_s } => self.divert(command.id, doors, keys, *issue_ahead_s),
         }
         self.hurry();

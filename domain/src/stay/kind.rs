@@ -34,7 +34,10 @@ impl StayKind {
     pub fn allows(self, verb: VerbKind) -> Result<(), Code> {
         use VerbKind as V;
         match (self, verb) {
-            (Self::Guest, _) | (Self::OneShot, V::New | V::Remove | V::CheckOut | V::Cancel | V::Read) => Ok(()),
+            (Self::Guest, V::Used) => Err(Code::KeyNotFound),
+            (Self::Guest, _) | (Self::OneShot, V::New | V::Remove | V::CheckOut | V::Cancel | V::Read | V::Used) => {
+                Ok(())
+            }
             _ => Err(Code::OneShotFixed),
         }
     }
@@ -82,12 +85,17 @@ impl Stay {
         if self.kind.is_guest() || effect.action == Action::Revoke {
             return;
         }
-        self.keys.iter_mut().filter(|key| key.id == effect.key).for_each(|key| key.wish = Wish::Unwanted);
+        self.used(effect.key, None);
+    }
+
+    /// A key that opens once has done so: it is not wanted any more, and after the last one the stay is over.
+    pub(super) fn used(&mut self, key: KeyId, by: Option<CommandId>) {
+        self.keys.iter_mut().filter(|k| k.id == key).for_each(|key| key.wish = Wish::Unwanted);
         if self.ended.is_none() && self.keys.iter().all(|key| key.wish == Wish::Unwanted) {
             // Whoever asked for a look has had it.
             let looks = self.open.iter().filter(|c| c.verb == VerbKind::Read).map(|c| c.id).collect::<Vec<_>>();
             looks.into_iter().for_each(|id| self.settle_one(id, Verdict::Done));
-            self.end(EndCause::Used, None);
+            self.end(EndCause::Used, by);
         }
     }
 }
@@ -182,9 +190,24 @@ mod tests {
         for verb in [Verb::Remove { key: None }, Verb::CheckOut, Verb::Cancel, Verb::Read] {
             assert_eq!(stay.check(&command(2, verb), now()), Ok(()));
         }
-        for verb in VerbKind::ALL {
+        for verb in VerbKind::ALL.into_iter().filter(|verb| *verb != VerbKind::Used) {
             assert_eq!(StayKind::Guest.allows(verb), Ok(()));
         }
+        assert!(StayKind::Guest.allows(VerbKind::Used).is_err(), "a guest's key opens more than once");
+    }
+
+    #[test]
+    fn a_key_that_has_opened_goes_and_with_the_last_one_the_stay_is_over() {
+        let mut stay = one_shot(vec![key(1), key(2)]);
+        perform(&mut stay, live);
+        let used = |n: u128, id| command(n, Verb::Used { key: id });
+        assert_eq!(stay.check(&used(2, key(9).id), now()), Err(Code::KeyNotFound));
+        stay.apply(&used(2, key(1).id), now()).unwrap();
+        assert_eq!((perform(&mut stay, live), stay.ended), (vec![Action::Revoke], None), "its digits go from the lock");
+        stay.apply(&used(3, key(2).id), now()).unwrap();
+        assert_eq!(perform(&mut stay, live), [Action::Revoke]);
+        assert_eq!((stay.phase(now()), stay.ended), (StayPhase::Ended, Some(EndCause::Used)));
+        assert_eq!(stay.verdict(used(3, key(2).id).id), Some(Verdict::Done));
     }
 
     #[test]

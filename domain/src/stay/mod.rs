@@ -19,6 +19,7 @@
 //! Cancel       |   yes   |   yes   |  yes   |  yes   |    yes    |   no   |  no
 //! Read         |   no    |   yes   |  yes   |  yes   |    no     |   no   |  no
 //! Divert       |   no    |   yes   |  no    |   no   |    no     |   no   |  no
+//! Used         |   no    |   yes   |  yes   |  yes   |    yes    |   no   |  no
 //! ```
 
 mod apply;

@@ -70,6 +70,11 @@ impl Client {
         Self { token, ..self.clone() }
     }
 
+    /// The same client at another API.
+    pub fn at(&self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self.clone() }
+    }
+
     /// `path` below the property unless it starts with a slash.
     pub async fn send(&self, method: Method, path: &str, key: Option<&str>, body: Option<Vec<u8>>) -> Answer {
         let url = match path.strip_prefix('/') {
