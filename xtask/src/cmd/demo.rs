@@ -1,4 +1,4 @@
-//! `demo`: the whole system on a stack of its own, and a story in nine scenes whose claims are checked.
+//! `demo`: the whole system on a stack of its own, and a story in ten scenes whose claims are checked.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use xtask::story::{Teller, play};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
-const ROOMS: usize = 20;
+const ROOMS: usize = 40;
 
 pub(crate) fn run(project: &Project, _args: &Args) -> Result<ExitCode> {
     stop::install()?;

@@ -164,6 +164,23 @@ impl Api {
         Ok(self.get(path).await?.expect_success(path)?.body)
     }
 
+    /// What stands at a path of the tenant's, such as `notices`.
+    ///
+    /// # Errors
+    /// When the API doesn't show it.
+    pub async fn read_tenant(&self, path: &str) -> Result<Value> {
+        Ok(self.send(self.http.get(format!("{}/v1/{path}", self.url))).await?.expect_success(path)?.body)
+    }
+
+    /// Replaces what stands at a path below the property.
+    ///
+    /// # Errors
+    /// When the API refuses.
+    pub async fn replace(&self, path: &str, body: &Value) -> Result<Value> {
+        let request = self.http.put(self.at(path)).json(body).header("idempotency-key", fresh_key());
+        Ok(self.send(request).await?.expect_success(path)?.body)
+    }
+
     /// The tenant's whole log of events, oldest first.
     ///
     /// # Errors

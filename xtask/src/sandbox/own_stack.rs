@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{Api, Sim};
 use crate::project::Project;
-use crate::stack::{API, Progress, Service, Services, Stack, StackOptions, build_binaries, wipe};
+use crate::stack::{API, Progress, Service, Services, Stack, StackOptions, build_binaries, free_port, wipe};
 
 /// Which binaries run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub struct OwnStack {
     api_process: Service,
     worker: Service,
     sim_process: Service,
+    services: Services,
+    salto_ks_url: String,
     stack: Stack,
     api: Api,
     sim: Sim,
@@ -79,6 +81,8 @@ impl OwnStack {
         services.migrate()?;
         step.done("applied");
         let step = progress.step("vendor simulators");
+        let salto_ks = format!("127.0.0.1:{}", free_port()?);
+        services.set_env("SIM_SALTO_KS_ADDR", &salto_ks);
         let sim_process = services.start_sim(None)?;
         services.set_env("SIM_TTLOCK_ADDR", &sim_process.address()?.to_string());
         // One key plays a whole hotel in fast motion: the share of a key is not what is shown here.
@@ -101,7 +105,21 @@ impl OwnStack {
         let (tenant, property) = (text(&sandbox, "tenant")?.to_owned(), text(&sandbox, "property")?.to_owned());
         let api = Api::new(http.clone(), api_process.url(), &property, secret);
         let sim = Sim::new(http, sim_process.url());
-        Ok(Self { api_process, worker, sim_process, stack, api, sim, bin_dir, tenant, property, ready_after })
+        let salto_ks_url = format!("http://{salto_ks}");
+        Ok(Self {
+            api_process,
+            worker,
+            sim_process,
+            services,
+            salto_ks_url,
+            stack,
+            api,
+            sim,
+            bin_dir,
+            tenant,
+            property,
+            ready_after,
+        })
     }
 
     /// The sandbox property's API.
@@ -119,6 +137,23 @@ impl OwnStack {
     /// The worker's process.
     pub fn worker(&mut self) -> &mut Service {
         &mut self.worker
+    }
+
+    /// Replaces the worker by one that has this in its environment.
+    ///
+    /// # Errors
+    /// When the one does not end, or the other does not come up.
+    pub fn worker_with(&mut self, name: &str, value: &str) -> Result<()> {
+        self.services.set_env(name, value);
+        self.worker.terminate()?;
+        self.worker = self.services.start_worker(None)?;
+        Ok(())
+    }
+
+    /// The other simulated vendor, SALTO KS.
+    #[must_use]
+    pub fn salto_ks_url(&self) -> &str {
+        &self.salto_ks_url
     }
 
     /// PostgreSQL, Temporal and NATS.

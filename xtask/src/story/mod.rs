@@ -1,9 +1,10 @@
-//! The story that `cargo xtask demo` tells: nine scenes at a small hotel, each with claims that are checked at the doors.
+//! The story that `cargo xtask demo` tells: ten scenes at a small hotel, each with claims that are checked at the doors.
 //!
 //! Every claim is judged by the simulated locks and the vendor's journal, not by what our API says of itself. It fails when the stack
 //! doesn't answer; a claim that does not hold is told, counted, and ends the demo with a failure.
 
 mod devices;
+mod outage;
 mod scenes;
 mod teller;
 mod welcome;
@@ -29,5 +30,6 @@ pub async fn play(stack: &mut OwnStack, teller: &mut Teller) -> Result<()> {
     hotel.check_out_while_vendor_is_down(teller).await?;
     hotel.request_comes_twice(teller).await?;
     hotel.clock_runs_away(teller).await?;
-    hotel.webhooks_bounce(teller).await
+    hotel.webhooks_bounce(teller).await?;
+    hotel.busy_day_without_its_vendor(teller).await
 }

@@ -16,11 +16,11 @@ const ADD: &str = "keyboardPwd/add";
 const LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(40);
 pub(super) const WAIT_S: u32 = 20;
-const ROOMS: usize = 10;
+pub(super) const ROOMS: usize = 10;
 
 /// A hotel with the demo's guests.
 pub(super) struct Hotel<'a> {
-    stack: &'a mut OwnStack,
+    pub(super) stack: &'a mut OwnStack,
     pub(super) api: Api,
     pub(super) sim: Sim,
     rooms: Vec<String>,
@@ -284,7 +284,7 @@ impl<'a> Hotel<'a> {
         Ok(self.sim.credentials().await?.iter().filter(|code| names.contains(&code.name) && code.in_lock).count())
     }
 
-    async fn lock_of(&self, room: &str) -> Result<i64> {
+    pub(super) async fn lock_of(&self, room: &str) -> Result<i64> {
         let lock = self.sim.locks().await?.into_iter().find(|lock| lock.alias == door_of(room));
         lock.map(|lock| lock.lock_id).with_context(|| format!("the simulator has no lock for room {room}"))
     }
