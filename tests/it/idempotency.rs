@@ -105,6 +105,9 @@ async fn every_write_asks_for_a_key() {
                 "Replace" => json!({ "key": "key_00000000000000000000000000000001" }),
                 "OtherRoom" => json!({ "room": "102" }),
                 "NewEndpoint" => json!({ "sender": "ttlock" }),
+                "NewVendor" => json!({ "config": {} }),
+                "BreakerOverride" => json!({ "state": "open", "reason": "drill", "for_s": 60 }),
+                "PriceList" => json!({ "valid_from": "2026-01-01", "currency": "EUR", "rates": {} }),
                 _ => json!({}),
             };
             let path = path
