@@ -169,7 +169,7 @@ fn release() -> PathBuf {
 }
 
 /// Without what tells where it was recorded, and without what is not set.
-fn scrub(at: &mut Value) {
+pub fn scrub(at: &mut Value) {
     match at {
         Value::Object(fields) => {
             fields.retain(|_, value| !value.is_null());

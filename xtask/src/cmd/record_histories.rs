@@ -34,7 +34,15 @@ impl Kind {
 }
 
 /// The whole workspace is selected, as `cargo xtask test` does, so that no crate is built twice with other features.
-const TEST: [&str; 6] = ["test", "--workspace", "--test", "it", "--", "replay::histories_are_recorded"];
+const TEST: [&str; 7] = [
+    "test",
+    "--workspace",
+    "--test",
+    "it",
+    "--",
+    "replay::histories_are_recorded",
+    "maintenance::a_look_costs_eleven_events_and_its_history_replays",
+];
 
 pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode> {
     let kinds = args.kind.map_or_else(|| vec![Kind::Warm, Kind::Cold], |kind| vec![kind]);
