@@ -43,6 +43,7 @@ async fn restarted(house: House) -> House {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn r_lock_03_on_aws_a_disabled_key_locks_reads_and_effects_wait_and_a_rotation_moves_on() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let moto = spawn_blocking(|| Moto::start(&Project::find().unwrap(), Progress::hidden()).unwrap()).await.unwrap();
     let first = new_key(moto.url()).await;
     kms(moto.url(), "CreateAlias", json!({ "AliasName": ALIAS, "TargetKeyId": first })).await;
@@ -87,6 +88,31 @@ async fn r_lock_03_on_aws_a_disabled_key_locks_reads_and_effects_wait_and_a_rota
         if answer.status == 200 { Ok(()) } else { Err(answer.body) }
     })
     .await;
+
+    // The service lets histories be read and refuses the key of the columns: the effect begins, sees that it can't, and waits.
+    let order = json!({ "operation": "Decrypt", "purpose": "rows", "kind": "error", "code": "AccessDeniedException", "times": 1_000 });
+    let orders = reqwest::Client::new();
+    orders.post(&asked).body(order.to_string()).send().await.unwrap().error_for_status().unwrap();
+    let house = house
+        .blocking(|d| {
+            d.worker.kill9().unwrap();
+            d.worker.restart().unwrap();
+        })
+        .await;
+    let sent = house.calls("keyboardPwd/add").await;
+    let waiting = house.pms.post("stays", stay("W3", "104")).await.expect(202).body;
+    until("the effect was refused its key", Duration::from_secs(60), || async {
+        let told: Value = reqwest::get(&asked).await.unwrap().json().await.unwrap();
+        let met = told["faults"][0]["met"].as_u64().unwrap_or(0);
+        if met >= 2 { Ok(()) } else { Err(told) }
+    })
+    .await;
+    assert_eq!(house.calls("keyboardPwd/add").await, sent, "nothing is sent to a lock");
+    let operation = format!("/v1/operations/{}", waiting["operation"]["id"].as_str().unwrap());
+    let status = house.pms.get(&operation).await.expect(200).body["status"].clone();
+    assert!(status != "failed", "it waits: {status}");
+    orders.post(&asked).body(json!({ "kind": "clear" }).to_string()).send().await.unwrap().error_for_status().unwrap();
+    house.recovered("W3").await;
 
     // Another root key: every data key goes under it, and the first one is of no use any more.
     let second = new_key(moto.url()).await;

@@ -10,7 +10,8 @@ use lock_workflows::{KeyLifecycle, KeyRotation, RotationProgress};
 use serde_json::{Value, json};
 use std::time::Duration;
 use temporalio_client::{
-    Client, WorkflowDescribeOptions, WorkflowExecutionInfo, WorkflowFetchHistoryOptions, WorkflowHandle, WorkflowQueryOptions, tonic::Request,
+    Client, WorkflowDescribeOptions, WorkflowExecutionInfo, WorkflowFetchHistoryOptions, WorkflowHandle,
+    WorkflowQueryOptions, tonic::Request,
 };
 use temporalio_common::protos::temporal::api::{
     common::v1::{TimeSkippingConfig, WorkflowExecution},

@@ -3,6 +3,7 @@
 moto 5.2 keeps the state of a key but does not ask it when it encrypts or decrypts; AWS does:
 https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html. Faults: POST /lock-faults with
 {"operation": "Decrypt", "kind": "error" | "late" | "silent" | "broken" | "html", "code": "...", "status": 400, "seconds": 1, "times": 1}.
+With "purpose" only calls with that purpose in their encryption context are meant; {"kind": "clear"} takes all orders back.
 "late" acts and answers after so many seconds; "silent" answers nothing for so long and then acts; "broken" acts and answers half.
 """
 
@@ -48,12 +49,15 @@ def refusal(operation, body, region):
     return None
 
 
-def ordered(operation):
+def ordered(operation, body):
+    context = body.get("EncryptionContext") or body.get("SourceEncryptionContext") or {}
     with LOCK:
         CALLS[operation] = CALLS.get(operation, 0) + 1
         for fault in FAULTS:
-            if fault["operation"] in (operation, "*") and fault["times"] > 0:
+            meant = fault.get("purpose") in (None, context.get("purpose"))
+            if fault["operation"] in (operation, "*") and meant and fault["times"] > 0:
                 fault["times"] -= 1
+                fault["met"] += 1
                 return fault
     return None
 
@@ -74,7 +78,8 @@ class Application:
         if environ["PATH_INFO"] == "/lock-faults":
             with LOCK:
                 if environ["REQUEST_METHOD"] == "POST":
-                    FAULTS.append({"times": 1, "seconds": 0, "status": 400, "code": "Whatever", **json.loads(raw)})
+                    order = {"times": 1, "seconds": 0, "status": 400, "code": "Whatever", "met": 0, **json.loads(raw)}
+                    FAULTS[:] = [] if order["kind"] == "clear" else FAULTS + [order]
                 body = json.dumps({"calls": CALLS, "faults": FAULTS}).encode()
             start("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
             return [body]
@@ -84,7 +89,7 @@ class Application:
         target, _, operation = environ.get("HTTP_X_AMZ_TARGET", "").partition(".")
         if target != "TrentService" or operation not in CRYPTO:
             return self.moto(environ, start)
-        fault = ordered(operation)
+        fault = ordered(operation, json.loads(raw))
         kind = fault and fault["kind"]
         if kind == "error":
             return error(start, fault["status"], fault["code"], "ordered")
