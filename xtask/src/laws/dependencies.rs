@@ -57,7 +57,11 @@ const LAWS: &[Law] = &[
         ours: &["lock-domain", "lock-wires"],
         others: Others::Not(&["sqlx", "temporalio-sdk"]),
     },
-    Law { name: "lock-contract", ours: &["lock-domain", "lock-vendors"], others: Others::Not(&["sqlx", "temporalio-sdk"]) },
+    Law {
+        name: "lock-contract",
+        ours: &["lock-domain", "lock-vendors"],
+        others: Others::Not(&["sqlx", "temporalio-sdk"]),
+    },
     Law { name: "lock-store", ours: &["lock-domain", "lock-tlog"], others: Others::Not(&["reqwest", "axum"]) },
     Law { name: "lock-events", ours: &["lock-domain", "lock-store"], others: Others::Any },
     Law {
