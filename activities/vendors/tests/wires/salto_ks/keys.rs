@@ -294,3 +294,23 @@ async fn lists_in_other_forms_and_pages_are_read() {
     rig.vendor.delete(&call(), &[], &found.reference).await.unwrap();
     assert_eq!(rig.vendor.find(&call(), &[], &token(3)).await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn more_doors_keep_the_digits_and_a_key_that_is_gone_is_said_to_be() {
+    let rig = Rig::new(3).await;
+    let issued = rig.issue(&call(), 1, &[0]).await.unwrap();
+    let (digits, reference) = (pin(&issued), issued.credential.reference);
+    for _ in 0..2 {
+        let doors = [rig.door(0), rig.door(1)];
+        let wider = rig.vendor.open_doors(&call(), &doors, &reference, &token(1)).await.unwrap();
+        assert!(wider.confirmed_at_lock && wider.name == token(1).as_str(), "{wider:?}");
+        assert!(rig.opens(0, &digits) && rig.opens(1, &digits) && !rig.opens(2, &digits));
+    }
+    // What is not named is left.
+    rig.vendor.open_doors(&call(), &[rig.door(1)], &reference, &token(1)).await.unwrap();
+    assert!(!rig.opens(0, &digits) && rig.opens(1, &digits));
+    rig.vendor.delete(&call(), &[], &reference).await.unwrap();
+    let gone = rig.vendor.open_doors(&call(), &[rig.door(0)], &reference, &token(1)).await.unwrap_err();
+    assert_eq!((gone.condition(), gone.outcome()), (Condition::CredentialGone, EffectOutcome::Permanent));
+    assert!(rig.sim().guests().is_empty(), "nobody is made anew");
+}

@@ -264,3 +264,19 @@ async fn what_happened_at_a_door_is_read_back_to_when_it_was_asked_for() {
     let later = Timestamp::now().saturating_add(SignedDuration::from_mins(5)).unwrap();
     assert!(rig.vendor.records(&call(), &doors(&["901"])[0], later).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn more_doors_are_for_pins_and_not_for_cards() {
+    let rig = Rig::new(By::Http).await;
+    rig.vendor.issue(&call(), &pin(1, PIN, &["901"])).await.unwrap();
+    let reference = VendorCredentialRef(token(1).as_str().to_owned());
+    rig.vendor.open_doors(&call(), &doors(&["901", "gym"]), &reference, &token(1)).await.unwrap();
+    assert_eq!(["901", "gym"].map(|door| rig.sim().try_pin(door, PIN)), [Verdict::Opened; 2]);
+    rig.vendor.issue(&call(), &card(2, &["901"], false)).await.unwrap();
+    let reference = VendorCredentialRef(token(2).as_str().to_owned());
+    let refused = rig.vendor.open_doors(&call(), &doors(&["901", "gym"]), &reference, &token(2)).await.unwrap_err();
+    assert_eq!(refused.condition(), Condition::Unsupported);
+    let nobody = VendorCredentialRef(token(9).as_str().to_owned());
+    let gone = rig.vendor.open_doors(&call(), &doors(&["901"]), &nobody, &token(9)).await.unwrap_err();
+    assert_eq!(gone.condition(), Condition::CredentialGone);
+}
