@@ -34,8 +34,11 @@ use zeroize::Zeroizing;
 pub const TTL: Duration = Duration::from_secs(300);
 /// How long beyond [`TTL`] it is used if the KMS does not answer.
 pub const GRACE: Duration = Duration::from_secs(3600);
+/// Between the look at a key's age and the end of the transaction that stores what was sealed under it there are at most a try at loading
+/// it anew and a statement's time limit; two minutes are several times that.
+const MARGIN: Duration = Duration::from_secs(120);
 /// After so long nobody seals under an earlier version any more: every process has unwrapped anew, or uses no key.
-pub const SETTLE: Duration = Duration::from_secs(TTL.as_secs() + GRACE.as_secs());
+pub const SETTLE: Duration = Duration::from_secs(TTL.as_secs() + GRACE.as_secs() + MARGIN.as_secs());
 /// How long a denial, or the absence of a version, is believed without asking again.
 pub const DENIAL: Duration = Duration::from_secs(5);
 /// How long the KMS has for one answer.
@@ -53,6 +56,9 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Rows, Self::Histories, Self::Fingerprint];
+
     /// The purpose's name, as in SQL.
     pub fn name(self) -> &'static str {
         match self {
@@ -163,6 +169,7 @@ struct Slot(Option<Loaded>, Option<Instant>);
 
 struct Loaded {
     versions: Versions,
+    /// Before the record was read: a version that was made later is not among them.
     at: Instant,
     /// The next load is due then.
     due: Instant,
@@ -254,6 +261,12 @@ impl DataKeys {
         Ok(Some(new.root))
     }
 
+    /// Under which root key each version is wrapped, as the service calls it; empty if that was not noted. Without destroyed versions.
+    pub async fn roots(&self, owner: Owner, purpose: Purpose) -> Result<BTreeMap<u32, String>, KeyError> {
+        let stored = self.stored(owner, purpose).await?.into_iter();
+        Ok(stored.filter(|key| key.state != KeyState::Destroyed).map(|key| (key.version, key.root)).collect())
+    }
+
     /// Whether an owner's columns can be opened and sealed just now. Asks the service no more often than any other use.
     pub async fn usable(&self, owner: impl Into<Owner>) -> Result<(), KeyError> {
         self.newest(owner.into(), Purpose::Rows).await.map(|_| ())
@@ -327,7 +340,8 @@ impl DataKeys {
 
     /// Reads and unwraps all versions. A version that can't be unwrapped for good does not stand in the way of the others.
     async fn load(&self, slot: &mut Slot, owner: Owner, purpose: Purpose) -> Result<Copied, KeyError> {
-        let (mut versions, mut lasts) = (Versions::new(), TTL);
+        let at = Instant::now();
+        let (mut versions, mut refused) = (Versions::new(), false);
         for stored in self.stored(owner, purpose).await? {
             let held = if stored.state == KeyState::Destroyed {
                 Held::Destroyed
@@ -340,15 +354,16 @@ impl DataKeys {
                     Ok(key) => Held::DecryptOnly(Arc::new(Key::new(stored.version, &key))),
                     Err(error) if error.retry_class() == RetryClass::Later => return Err(error.into()),
                     Err(error) => {
-                        lasts = DENIAL;
+                        refused = true;
                         Held::Refused(error)
                     }
                 }
             };
             versions.insert(stored.version, held);
         }
-        let now = Instant::now();
-        let loaded = slot.0.insert(Loaded { versions, at: now, due: now + lasts });
+        // A refusal is believed from when it came, however long that took.
+        let due = if refused { Instant::now() + DENIAL } else { at + TTL };
+        let loaded = slot.0.insert(Loaded { versions, at, due });
         Ok(loaded.copied())
     }
 

@@ -48,7 +48,8 @@ impl LocalFileKms {
     pub fn open(folder: &Path) -> Result<Self, LocalKmsError> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let path = folder.join(FILE);
-        if !path.try_exists()? {
+        // The first root key may have been taken away after everything was wrapped under a later one.
+        if !path.try_exists()? && !later_keys(folder)? {
             // An empty folder can only have been made for this; any other may be somebody else's as well.
             if fs::read_dir(folder)?.next().is_none() {
                 fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
@@ -63,7 +64,8 @@ impl LocalFileKms {
     }
 
     /// Makes the next root key, under which everything is wrapped from now on, and returns its number. What is wrapped under earlier
-    /// ones still opens; a rotation wraps it anew, and then the earlier files can be taken away. Blocks on the file system.
+    /// ones still opens. All owners share these files: an earlier one can be taken away only after [`crate::rewrap_all`] has found nothing
+    /// under it, the system's keys included. Blocks on the file system.
     pub fn add_root_key(&self) -> Result<u32, LocalKmsError> {
         let next = self.highest()? + 1;
         create(&self.folder, &self.folder.join(file_name(next)))?;
@@ -128,6 +130,15 @@ impl LocalFileKms {
         let opened = root.open(&aad(owner, purpose), wrapped).or_else(|_| root.open(&aad_of_before(owner), wrapped));
         opened.map_err(|_| KmsError::Corrupt)?.as_slice().try_into().map(Zeroizing::new).map_err(|_| KmsError::Corrupt)
     }
+}
+
+fn later_keys(folder: &Path) -> Result<bool, io::Error> {
+    let names = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name()));
+    let names: Vec<_> = names.collect::<Result<_, _>>()?;
+    Ok(names
+        .iter()
+        .filter_map(|name| name.to_str())
+        .any(|name| name.starts_with("root.") && name.ends_with(".key") && name != FILE))
 }
 
 fn file_name(number: u32) -> String {
@@ -226,6 +237,9 @@ mod tests {
         fs::rename(dir.path().join(FILE), dir.path().join("away")).unwrap();
         assert_eq!(*running.unwrap(tenant(1), Rows, &new.bytes).await.unwrap(), [7; 32]);
         assert_eq!(running.unwrap(tenant(1), Rows, &old.bytes).await.unwrap_err(), KmsError::Denied);
+        let started = LocalFileKms::open(dir.path()).unwrap();
+        assert!(!dir.path().join(FILE).exists(), "a start makes no other one in its place");
+        assert_eq!(*started.unwrap(tenant(1), Rows, &new.bytes).await.unwrap(), [7; 32]);
     }
 
     #[tokio::test]

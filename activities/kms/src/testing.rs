@@ -9,7 +9,6 @@ use async_trait::async_trait;
 use lock_domain::ids::TenantId;
 use std::{
     collections::BTreeMap,
-    future::pending,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::{
@@ -44,9 +43,10 @@ impl Rig {
 
 pub(crate) struct FaultyKms {
     pub(crate) inner: crate::LocalFileKms,
-    _dir: TempDir,
+    pub(crate) dir: TempDir,
     fault: Mutex<Option<KmsError>>,
     hangs: AtomicBool,
+    answers: tokio::sync::Notify,
     wraps: AtomicUsize,
     unwraps: AtomicUsize,
 }
@@ -57,9 +57,10 @@ impl FaultyKms {
         let inner = crate::LocalFileKms::open(dir.path()).unwrap();
         Self {
             inner,
-            _dir: dir,
+            dir,
             fault: Mutex::default(),
             hangs: AtomicBool::default(),
+            answers: tokio::sync::Notify::new(),
             wraps: AtomicUsize::default(),
             unwraps: AtomicUsize::default(),
         }
@@ -71,6 +72,11 @@ impl FaultyKms {
 
     pub(crate) fn hang(&self, hangs: bool) {
         self.hangs.store(hangs, SeqCst);
+    }
+
+    /// Calls that hang go on.
+    pub(crate) fn answer(&self) {
+        self.answers.notify_waiters();
     }
 
     pub(crate) fn wraps(&self) -> usize {
@@ -85,7 +91,7 @@ impl FaultyKms {
         counter.fetch_add(1, SeqCst);
         tokio::task::yield_now().await;
         if self.hangs.load(SeqCst) {
-            pending::<()>().await;
+            self.answers.notified().await;
         }
         self.fault.lock().unwrap().clone().map_or(Ok(()), Err)
     }
@@ -122,6 +128,12 @@ impl MemoryRecord {
 
     fn answer(&self) -> Result<(), RecordFault> {
         if self.fails.load(SeqCst) { Err("down".into()) } else { Ok(()) }
+    }
+
+    /// Enters a version in this wrapping.
+    pub(crate) fn put(&self, owner: Owner, purpose: Purpose, version: u32, wrapped: Wrapped) {
+        let key = WrappedKey { version, wrapped: wrapped.bytes, root: wrapped.root, state: KeyState::Active };
+        self.keys.lock().unwrap().insert((owner, purpose, version), key);
     }
 
     /// Changes a version's state.

@@ -181,3 +181,27 @@ async fn rewrapping_changes_the_wrapping_and_not_the_key() {
     assert_eq!(rig.another_process().newest(tenant(1), Rows).await.unwrap().mac("x", b""), before);
     assert_eq!(rig.keys.rewrap(tenant(1), Rows, 9).await.unwrap(), None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn r_lock_03_nobody_seals_under_an_earlier_version_after_the_wait_even_if_loading_took_long() {
+    let rig = Rig::new();
+    let owner = tenant(1);
+    rig.keys.newest(owner, Rows).await.unwrap();
+    let slow = rig.another_process();
+    rig.kms.hang(true);
+    let loading = slow.clone();
+    let load = tokio::spawn(async move { loading.newest(owner, Rows).await.map(|key| key.version) });
+    // It has read the record and is at the service when the new version comes up.
+    while rig.kms.unwraps() < 2 {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::advance(KMS_TIMEOUT - Duration::from_millis(1)).await;
+    rig.kms.hang(false);
+    rig.kms.answer();
+    assert_eq!(load.await.unwrap().unwrap(), 1);
+    rig.keys.rotate(owner, Rows).await.unwrap();
+    rig.kms.fail(Some(KmsError::Unavailable("down".into())));
+    tokio::time::advance(TTL + GRACE - KMS_TIMEOUT + Duration::from_millis(1)).await;
+    assert!(slow.newest(owner, Rows).await.is_err(), "its age counts from the reading of the record");
+    const { assert!(SETTLE.as_secs() >= TTL.as_secs() + GRACE.as_secs() + 120) };
+}
