@@ -8,6 +8,10 @@ use crate::harness::{
 };
 use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
+use lock_domain::{
+    clock::ClockOffset,
+    drain::{Channel, Step},
+};
 use lock_sim::ttlock::{FaultKind, FaultOrder};
 use serde_json::{Value, json};
 use sqlx::Row as _;
@@ -134,6 +138,20 @@ async fn r_lock_01_stays_drain_to_the_next_vendor_in_the_order_of_arrival_and_al
         assert!(standby.opens(room, &hotel.pms.reveal_wanted(reservation).await), "{reservation}");
     }
     hotel.pms.phase("R0", "active").await;
+    // Who has gone gets more keys there, also while the own vendor is dark.
+    let one = went("salto_ks")[0];
+    hotel.pms.post(&format!("stays/{one}/duplicate"), json!({})).await.expect(202);
+    until("a second key", Duration::from_secs(30), || async {
+        if standby.guests() == 3 { Ok(()) } else { Err(standby.guests()) }
+    })
+    .await;
+    let stay = hotel.pms.stay(one).await;
+    let second = stay["keys"].as_array().unwrap().last().unwrap()["id"].clone();
+    hotel.pms.post(&format!("stays/{one}/remove"), json!({ "key": second })).await.expect(202);
+    until("the second key is gone", Duration::from_secs(30), || async {
+        if standby.guests() == 2 { Ok(()) } else { Err(standby.guests()) }
+    })
+    .await;
 
     hotel.sim.sim().clear_faults();
     hotel.breaker("closed").await;
@@ -194,6 +212,31 @@ async fn r_lock_01_a_vendor_that_refuses_gives_the_stay_back_and_the_desk_gets_i
     assert_eq!(hotel.outage().await["unresolved"], 0);
     one_effective_each(&hotel).await;
     invariants::check(&hotel).await;
+}
+
+#[tokio::test]
+async fn r_lock_01_a_stay_with_a_key_that_works_is_sent_nowhere() {
+    let hotel = Hotel::open().await;
+    let standby = hotel.standby(&["101"], 9).await;
+    hotel.drains_to(&["salto_ks", "desk"]).await;
+    let made = hotel.pms.check_in("R1", "101", 20).await.expect(201).body;
+    hotel.force("open").await;
+    // A plan that is older than the key.
+    let step =
+        Step { stay: made["id"].as_str().unwrap().parse().unwrap(), channel: Channel::from("salto_ks".to_owned()) };
+    let mut tx = hotel.store.tenant(hotel.tenant).await.unwrap();
+    let outage = tx.outages(None, None, 1).await.unwrap().remove(0);
+    tx.enter_steps(&outage, &[step], ClockOffset::REAL, Timestamp::now()).await.unwrap();
+    tx.commit().await.unwrap();
+    until("the step is settled", Duration::from_secs(30), || async {
+        let step = hotel.outage().await["steps"][0].clone();
+        if step["state"] == "failed" && step["reason"]["code"] == "stay_not_waiting" { Ok(()) } else { Err(step) }
+    })
+    .await;
+    let stay = hotel.pms.stay("R1").await;
+    assert_eq!((&stay["phase"], &stay["keys"][0]["id"]), (&json!("active"), &made["keys"][0]["id"]));
+    assert_eq!((standby.guests(), hotel.codes().len()), (0, 1));
+    hotel.force("released").await;
 }
 
 #[tokio::test]

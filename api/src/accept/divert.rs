@@ -18,7 +18,7 @@ use lock_domain::{
     stay::Wish,
     vendor::VendorTraits,
 };
-use lock_store::{AskedStep, Property, StayRow, TenantTx};
+use lock_store::{AskedStep, Property, Room, StayRow, TenantTx};
 use uuid::Uuid;
 
 pub(super) async fn plan(
@@ -60,6 +60,20 @@ pub(super) async fn plan(
     let command = context.command(Verb::Divert { doors, keys: successors, issue_ahead_s });
     tx.settle_step(step, Ok(command.id), context.at).await.map_err(failure::store)?;
     Ok(command)
+}
+
+/// The doors of a move of a stay that has gone to another vendor: there, where every room has one, else the property's usual ones.
+pub(super) async fn doors_of_move(
+    tx: &mut TenantTx<'_>,
+    property: &Property,
+    rooms: &[Room],
+    vendor: &str,
+) -> Result<Vec<DoorId>, Problem> {
+    let ids: Vec<RoomId> = rooms.iter().map(|room| room.id).collect();
+    match doors(tx, property, &ids, &property.vendor, vendor).await {
+        Err(problem) if problem.code == Code::RoomUnknown => super::new::doors(tx, property.id, rooms).await,
+        found => found,
+    }
 }
 
 /// The doors of these rooms at `to`, and those that the stay has at vendors other than `from`.

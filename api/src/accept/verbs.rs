@@ -18,7 +18,7 @@ use lock_domain::{
     stay::{StayPhase, StayRef, Wish, allowed},
     vendor::VendorTraits,
 };
-use lock_store::{CommandStatus, KeyRow, StayRow, StoreError, TenantTx};
+use lock_store::{CommandStatus, KeyRow, Property, StayRow, StoreError, TenantTx};
 use uuid::Uuid;
 
 pub(super) async fn plan(
@@ -35,6 +35,11 @@ pub(super) async fn plan(
         .allows(kind)
         .map_err(|code| Problem::new(code, format!("the stay {} is a one-shot key", stay.reservation)))?;
     refuse_early(context, tx, &stay, kind).await?;
+    // What is asked of a stay that has gone to another vendor is asked of that vendor.
+    let gone_to = tx.diverted_to(stay.id).await.map_err(failure::store)?;
+    let there = gone_to.clone().map(|vendor| Property { vendor, ..context.property.clone() });
+    let main = context.property;
+    let context = &Context { property: there.as_ref().unwrap_or(main), ..*context };
     let (mut counted, mut times) = (stay.id.as_uuid(), None);
     let command = match wanted {
         Wanted::New(_) | Wanted::OneShot(_) => return Err(Problem::internal("a new stay came as a verb")),
@@ -87,7 +92,10 @@ pub(super) async fn plan(
                 let detail = format!("the stay {} has room {} already", stay.reservation, rooms[0].number);
                 return Err(Problem::field(Code::SameRoom, "room", detail));
             }
-            let doors = new::doors(tx, context.property.id, &rooms).await?;
+            let doors = match &gone_to {
+                Some(vendor) => divert::doors_of_move(tx, main, &rooms, vendor).await?,
+                None => new::doors(tx, main.id, &rooms).await?,
+            };
             let keys = tx.keys_of(stay.id).await.map_err(failure::store)?;
             let made = keys.iter().any(|key| {
                 key.kind == KeyKind::Pin && key.pin_source == PinSource::Vendor && key.wish != Wish::Unwanted
