@@ -18,6 +18,9 @@ const LARGEST: u64 = 2_000_000;
 /// A random text of letters and digits has about 4 bits per character at these lengths; words have about 3.
 const RANDOM_BITS: f64 = 3.4;
 const SHORTEST: usize = 16;
+// On two lines, so that this file is none.
+const PEM_BEGINS: &str = "-----BEGIN ";
+const PEM_OF_A_KEY: &str = "PRIVATE KEY-----";
 
 /// What something looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -139,7 +142,7 @@ fn judge(found: &[FoundSecret], list: &str) -> Result<Vec<String>> {
 
 fn in_line(line: &str) -> Vec<(SecretKind, &str)> {
     let mut found = Vec::new();
-    if let Some(at) = line.find("-----BEGIN ").filter(|at| line[*at..].contains("PRIVATE KEY-----")) {
+    if let Some(at) = line.find(PEM_BEGINS).filter(|at| line[*at..].contains(PEM_OF_A_KEY)) {
         found.push((SecretKind::PrivateKey, &line[at..]));
     }
     found.extend(marked(line));

@@ -11,7 +11,7 @@ fn planted() -> Vec<(SecretKind, String, String)> {
     let ours = format!("{body}_{}", &hex::encode(Sha256::digest(&body))[..6]);
     let line = |text: &str, secret: &str| text.replace('#', secret);
     vec![
-        (SecretKind::PrivateKey, line("#", &["-----BEGIN EC ", "PRIVATE KEY-----"].concat()), "PRIVATE KEY".to_owned()),
+        (SecretKind::PrivateKey, line("#", &[PEM_BEGINS, "EC ", PEM_OF_A_KEY].concat()), "PRIVATE KEY".to_owned()),
         (
             SecretKind::AwsKeyId,
             line("aws_access_key_id=#", &["AKIA", "Q3EXAMPLE7ABCDEF"].concat()),
