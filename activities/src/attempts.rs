@@ -92,6 +92,34 @@ impl Answer {
     pub(crate) fn tried(self) -> Tried {
         Tried { again: self.again, ..Tried::without_sending(self.told.known) }
     }
+
+    fn outcome(&self, now: Timestamp) -> Outcome<'_> {
+        let Self { effect, told, .. } = self;
+        Outcome {
+            attempt: self.attempt,
+            credential: effect.credential,
+            kind: told.kind,
+            state: told.state,
+            vendor_ref: told.vendor_ref.as_deref(),
+            requested: told.requested,
+            effective: told.effective,
+            code: told.code,
+            still_valid_until: told.still_valid_until,
+            unresolved_since: told.unresolved.then_some(now),
+            detail: self.by_answer.then(|| serde_json::json!({ "proof": "vendor_answer" })),
+            at: now,
+        }
+    }
+
+    /// Whether the vendor's digits may go with it.
+    fn loses_digits(&self) -> bool {
+        self.target.pin_source == PinSource::Vendor && self.told.kind == OutcomeKind::Gone
+    }
+
+    /// Whether its key's row may change with it.
+    fn changes_its_key(&self) -> bool {
+        self.joins.is_some() || self.pins.stale || self.pins.made.is_some() || self.loses_digits()
+    }
 }
 
 /// Makes intents durable. `Err` inside if nothing is to be sent: an earlier run has proven the effect already, or a later one has begun, or
@@ -210,7 +238,8 @@ async fn enter(
     Ok(Intent { effect, target, attempt })
 }
 
-/// Records outcomes, with what they mean for digits, and their events.
+/// Records outcomes, with what they mean for digits, and their events. Credentials come first, then keys, and the log last: in the order of
+/// everybody who locks several.
 pub(crate) async fn keep<'a>(
     store: &Store,
     batch: &Batch,
@@ -218,14 +247,18 @@ pub(crate) async fn keep<'a>(
 ) -> Result<(), StoreError> {
     let mut answers: Vec<&Answer> = answers.collect();
     let Some(property) = answers.first().map(|answer| answer.target.property) else { return Ok(()) };
-    // One order for everybody who locks several.
-    answers.sort_by_key(|answer| answer.effect.credential);
+    answers.sort_by_key(|answer| (answer.effect.key, answer.effect.credential));
     let now = Timestamp::now();
     let at = batch.clock.now(now);
     let mut events: Vec<Event> = Vec::new();
     let mut tx = store.tenant(batch.id.tenant).await?;
-    for answer in answers {
-        keep_one(&mut tx, answer, now, at, &mut events).await?;
+    let outcomes: Vec<Outcome<'_>> = answers.iter().map(|answer| answer.outcome(now)).collect();
+    let log_next = !answers.iter().any(|answer| answer.changes_its_key());
+    let recorded = tx.record_outcomes(&outcomes, log_next).await?;
+    for (answer, recorded) in answers.into_iter().zip(recorded) {
+        if recorded == Recorded::Applied {
+            keep_one(&mut tx, answer, at, &mut events).await?;
+        }
     }
     tx.append(at, property, Some(batch.id.stay), &events).await?;
     tx.commit().await
@@ -234,28 +267,10 @@ pub(crate) async fn keep<'a>(
 async fn keep_one(
     tx: &mut TenantTx<'_>,
     answer: &Answer,
-    now: Timestamp,
     at: Timestamp,
     events: &mut Vec<Event>,
 ) -> Result<(), StoreError> {
     let Answer { effect, target, told, pins, .. } = answer;
-    let outcome = Outcome {
-        attempt: answer.attempt,
-        credential: effect.credential,
-        kind: told.kind,
-        state: told.state,
-        vendor_ref: told.vendor_ref.as_deref(),
-        requested: told.requested,
-        effective: told.effective,
-        code: told.code,
-        still_valid_until: told.still_valid_until,
-        unresolved_since: told.unresolved.then_some(now),
-        detail: answer.by_answer.then(|| serde_json::json!({ "proof": "vendor_answer" })),
-        at: now,
-    };
-    if tx.record_outcome(&outcome).await? != Recorded::Applied {
-        return Ok(());
-    }
     if let (Some(joins), OutcomeKind::Live) = (answer.joins, told.kind) {
         tx.note_joins(effect.key, joins).await?;
     }
@@ -270,7 +285,7 @@ async fn keep_one(
         events.push(Event::PinMade { key, again: kept.again });
         let shared = |other| Event::PinShared { key, other, door: effect.door };
         events.extend(kept.shared_with.map(shared));
-    } else if target.pin_source == PinSource::Vendor && told.kind == OutcomeKind::Gone {
+    } else if answer.loses_digits() {
         tx.forget_made_pin(effect.key, effect.credential, pins.whole_key).await?;
     }
     Ok(())

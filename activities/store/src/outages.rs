@@ -92,6 +92,7 @@ impl TenantTx<'_> {
         now: Timestamp,
         mut events: Vec<Event>,
     ) -> Result<(), StoreError> {
+        self.lock_open_outages(&[property]).await?;
         let row = self
             .query(
                 "SELECT b.state, b.code, b.forced_state, b.forced_reason, b.forced_until, o.outage_id, o.opened_at FROM breakers b
@@ -152,6 +153,23 @@ impl TenantTx<'_> {
         Ok(())
     }
 
+    /// Waits until nobody looks at the open outages of these properties, until the end of the transaction. Before the first event: whoever
+    /// looks at an outage waits for the log.
+    async fn lock_open_outages(&mut self, properties: &[PropertyId]) -> Result<(), StoreError> {
+        if properties.is_empty() {
+            return Ok(());
+        }
+        let properties: Vec<Uuid> = properties.iter().map(|property| property.as_uuid()).collect();
+        self.query(
+            "SELECT outage_id FROM outages WHERE tenant_id = $1 AND property_id = ANY ($2) AND closed_at IS NULL
+             ORDER BY outage_id FOR NO KEY UPDATE",
+        )
+        .bind(properties)
+        .execute(&mut *self.tx)
+        .await?;
+        Ok(())
+    }
+
     /// An operator's word over a property's breaker, or its end (`None`), with the event that says so. [`StoreError::NotFound`] if nobody has
     /// looked at that vendor yet.
     pub async fn force_breaker(
@@ -202,6 +220,9 @@ impl TenantTx<'_> {
             .bind(Ts(now))
             .fetch_all(&mut *self.tx)
             .await?;
+        let properties = rows.iter().map(|row| row.uuid("property_id").map(PropertyId::from_uuid));
+        let properties: Vec<PropertyId> = properties.collect::<Result<_, _>>()?;
+        self.lock_open_outages(&properties).await?;
         for row in rows {
             let (property, vendor) = (PropertyId::from_uuid(row.uuid("property_id")?), row.text("vendor")?);
             let event = Event::BreakerReleased { vendor: vendor.clone(), state: row.name("state")?, by: None };
@@ -239,6 +260,7 @@ impl TenantTx<'_> {
 
     /// The credentials that an outage touched: effects at its vendor's doors that were held back or sent while it lasted.
     pub async fn touched_by(&mut self, id: OutageId, limit: u32) -> Result<Vec<TouchedRow>, StoreError> {
+        // Being held back or sent changes a credential. The minute is for hosts whose clocks differ.
         let rows = self
             .query(
                 "WITH o AS (SELECT * FROM outages WHERE tenant_id = $1 AND outage_id = $2), held AS (
@@ -248,7 +270,7 @@ impl TenantTx<'_> {
                        AND a.leaf_index <= COALESCE(o.closed_seq, a.leaf_index)
                  ) SELECT c.stay_id, s.reservation, c.key_id, c.credential_id, c.door_id, c.state, h.key_id IS NOT NULL AS held, t.sent, t.unconfirmed
                  FROM o JOIN doors d ON d.tenant_id = $1 AND d.property_id = o.property_id AND d.vendor = o.vendor
-                 JOIN credentials c ON c.tenant_id = $1 AND c.door_id = d.door_id
+                 JOIN credentials c ON c.tenant_id = $1 AND c.door_id = d.door_id AND c.updated_at >= o.opened_at - interval '1 minute'
                  JOIN stays s ON s.tenant_id = $1 AND s.stay_id = c.stay_id
                  LEFT JOIN held h ON h.key_id = c.key_id AND h.door_id = c.door_id
                  CROSS JOIN LATERAL (

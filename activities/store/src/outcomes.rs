@@ -87,6 +87,27 @@ impl TenantTx<'_> {
     /// [`append`](Self::append) needs one round trip less. A credential that is proven gone loses its windows and the vendor's id.
     /// [`StoreError::NotFound`] if there is no such intent.
     pub async fn record_outcome(&mut self, outcome: &Outcome<'_>) -> Result<Recorded, StoreError> {
+        self.note_outcome(outcome, true).await
+    }
+
+    /// Records several outcomes, as [`record_outcome`](Self::record_outcome) does, in the order in which everybody locks credentials, and
+    /// returns what became of each. The tenant's log is locked with the last one, or not at all unless `log_next`: whoever holds the log must
+    /// not wait for a credential or a key any more, because their holders wait for the log. One round trip each.
+    pub async fn record_outcomes(
+        &mut self,
+        outcomes: &[Outcome<'_>],
+        log_next: bool,
+    ) -> Result<Vec<Recorded>, StoreError> {
+        let mut ordered: Vec<(usize, &Outcome<'_>)> = outcomes.iter().enumerate().collect();
+        ordered.sort_by_key(|(_, outcome)| outcome.credential);
+        let mut recorded = vec![Recorded::Repeated; outcomes.len()];
+        for (n, (place, outcome)) in ordered.into_iter().enumerate() {
+            recorded[place] = self.note_outcome(outcome, log_next && n + 1 == outcomes.len()).await?;
+        }
+        Ok(recorded)
+    }
+
+    async fn note_outcome(&mut self, outcome: &Outcome<'_>, log: bool) -> Result<Recorded, StoreError> {
         let (requested_from, requested_until) = ends(outcome.requested);
         let (effective_from, effective_until) = ends(outcome.effective);
         // The log's row is locked last: the condition makes it wait for the credential's row, so that two writers can't wait for each other.
@@ -110,7 +131,7 @@ impl TenantTx<'_> {
                      RETURNING attempt_id
                  ) SELECT (SELECT count(*) FROM noted) AS noted, h.size, h.frontier
                    FROM (SELECT) AS always LEFT JOIN LATERAL (
-                       SELECT size, frontier FROM audit_heads WHERE tenant_id = $1 AND (SELECT count(*) FROM noted) >= 0 FOR UPDATE
+                       SELECT size, frontier FROM audit_heads WHERE tenant_id = $1 AND $17 AND (SELECT count(*) FROM noted) >= 0 FOR UPDATE
                    ) AS h ON true",
             )
             .bind(outcome.attempt.as_uuid())
@@ -128,6 +149,7 @@ impl TenantTx<'_> {
             .bind(outcome.attempt.to_string())
             .bind(outcome.kind.name())
             .bind(outcome.unresolved_since.map(Ts))
+            .bind(log)
             .fetch_one(&mut *self.tx)
             .await?;
         if let Some(size) = row.try_get::<Option<i64>, _>("size")? {

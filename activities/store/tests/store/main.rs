@@ -16,6 +16,7 @@ mod effects;
 mod held;
 mod idempotency;
 mod keys;
+mod lock_order;
 mod log;
 mod made_pins;
 mod owner;
