@@ -3,6 +3,9 @@
 //! Each is one transaction for its batch, and finds what an earlier run of it has done: a version that exists is not made again, a value
 //! under the new version is not touched, a rotation that is over stays over. Values are opened and sealed in memory between reading and
 //! writing; one that somebody has changed meanwhile is left alone, because what stands there now is newer. Must not know vendors.
+//!
+//! A data key that is damaged or refused for good holds nothing up: it is passed over and counted, and so is what lies under it. A root key that
+//! refuses everything holds everything up, until it is enabled or an operator ends the rotation; each step finds that, too.
 
 #![allow(missing_docs, reason = "the macro adds an undocumented constant beside each activity")]
 
@@ -14,12 +17,12 @@ use lock_domain::{
     problem::Code,
     vault::RotationRef,
 };
-use lock_kms::{DataKeys, KeyError, Owner, Place, Purpose, SETTLE, SealError};
+use lock_kms::{DataKeys, KeyError, KmsError, Owner, Place, Purpose, SETTLE, SealError};
 use lock_store::{Resealed, RotationRow, RotationState, SealedColumn, Store, StoreError};
 use lock_workflows::rotation::{
     FinishAsk, Finished, ResealAsk, ResealedBatch, RewrapAsk, RewrapCursor, Rewrapped, RotationPlan,
 };
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use uuid::Uuid;
@@ -28,8 +31,6 @@ use uuid::Uuid;
 const VALUES: u32 = 100;
 /// Data keys that one try wraps anew: each is a call of the key-management service.
 const KEYS: usize = 10;
-/// What a tenant has data keys for.
-const PURPOSES: [Purpose; 3] = [Purpose::Rows, Purpose::Histories, Purpose::Fingerprint];
 /// While the root key refuses, it is asked so often.
 const LOCKED_PAUSE: Duration = Duration::from_secs(30);
 
@@ -53,6 +54,10 @@ enum Trouble {
     Unknown,
     #[error("a cursor names nothing that there is")]
     Cursor,
+    #[error(
+        "the key-management service uses several root keys for one tenant: it has not heard yet which one is his now"
+    )]
+    Roots,
 }
 
 fn again(trouble: Trouble) -> ActivityError {
@@ -121,6 +126,9 @@ impl Vault {
         let now = Timestamp::now();
         let mut tx = self.store.tenant(id.tenant).await?;
         let row = tx.rotation_for_update(id.rotation).await?.ok_or(Trouble::Unknown)?;
+        if row.state == RotationState::Done {
+            return Ok(RotationPlan { tenant: id.tenant, root_keys: false, data_keys: false, settle: Duration::ZERO });
+        }
         if row.state == RotationState::Accepted {
             let [rows, histories] = next.map(|next| next.filter(|_| row.wish.data_keys));
             tx.begin_rotation(id.rotation, rows, histories, now).await?;
@@ -145,9 +153,12 @@ impl Vault {
 
     async fn rewrap(&self, ask: RewrapAsk) -> Result<Rewrapped, Trouble> {
         let RewrapAsk { id, after } = ask;
+        if self.row(id).await?.state == RotationState::Done {
+            return Ok(Rewrapped { tenant: id.tenant, done: 0, next: None });
+        }
         let owner = Owner::from(id.tenant);
         let mut waiting = Vec::new();
-        for (number, purpose) in (0..).zip(PURPOSES) {
+        for (number, purpose) in (0..).zip(Purpose::ALL) {
             for (version, _) in self.keys.versions(owner, purpose).await? {
                 let later = after.as_ref().is_none_or(|after| (number, version) > (after.purpose, after.version));
                 if later {
@@ -159,7 +170,7 @@ impl Vault {
         waiting.truncate(KEYS);
         let mut done = 0;
         for (purpose, cursor) in &waiting {
-            done += u32::from(self.keys.rewrap(owner, *purpose, cursor.version).await?.is_some());
+            done += u32::from(self.wrapped_anew(owner, *purpose, cursor.version).await?.is_some());
         }
         let mut tx = self.store.tenant(id.tenant).await?;
         tx.count_rotation(id.rotation, done, 0).await?;
@@ -173,12 +184,16 @@ impl Vault {
         let place = usize::try_from(number).map_err(|_| Trouble::Cursor)?;
         let column = *SealedColumn::ALL.get(place).ok_or(Trouble::Cursor)?;
         let after = after.map(|row| row.parse::<Uuid>()).transpose().map_err(|_| Trouble::Cursor)?;
+        let over = || ResealedBatch { tenant: id.tenant, done: 0, next: None, more_columns: false };
+        if self.row(id).await?.state == RotationState::Done {
+            return Ok(over());
+        }
         // A key that can't be had now stops the batch before its transaction begins.
         self.keys.usable(id.tenant).await?;
         let mut tx = self.store.tenant(id.tenant).await?;
         let row = tx.rotation(id.rotation).await?.ok_or(Trouble::Unknown)?;
         let Some(version) = row.rows_version else {
-            return Ok(ResealedBatch { tenant: id.tenant, done: 0, next: None, more_columns: false });
+            return Ok(over());
         };
         let found = tx.sealed_before(column, version, after, VALUES).await?;
         let next = found.last().filter(|_| found.len() >= VALUES as usize).map(|last| last.row.to_string());
@@ -196,6 +211,11 @@ impl Vault {
                 Err(SealError::Key(error @ KeyError::Gone { version: gone, .. })) if gone != version => {
                     tracing::error!(%error, tenant = %id.tenant, place = column.table(), row = %one.row, "a sealed value does not open");
                 }
+                // Of its data key; or of the root key, and then the newest version is refused as well.
+                Err(SealError::Key(error @ KeyError::Kms(KmsError::Corrupt | KmsError::Denied))) => {
+                    self.keys.usable(id.tenant).await?;
+                    tracing::error!(%error, tenant = %id.tenant, place = column.table(), row = %one.row, "a sealed value does not open");
+                }
                 Err(SealError::Key(error)) => return Err(error.into()),
                 Err(SealError::Random) => return Err(KeyError::Random.into()),
             }
@@ -208,6 +228,9 @@ impl Vault {
 
     async fn finish(&self, ask: FinishAsk) -> Result<Finished, Trouble> {
         let FinishAsk { id, last } = ask;
+        let row = self.row(id).await?;
+        let roots = row.wish.root_keys && row.state != RotationState::Done;
+        let refused = if roots { self.under_one_root(Owner::from(id.tenant)).await? } else { 0 };
         let mut tx = self.store.tenant(id.tenant).await?;
         let row = tx.rotation_for_update(id.rotation).await?.ok_or(Trouble::Unknown)?;
         if row.state == RotationState::Done {
@@ -220,6 +243,7 @@ impl Vault {
         let over = left == 0 || last;
         if over {
             retire(&mut tx, &row, left).await?;
+            left += refused;
             let now = Timestamp::now();
             tx.finish_rotation(id.rotation, left, now).await?;
             let (rewrapped, resealed) = (row.rewrapped, row.resealed);
@@ -229,6 +253,58 @@ impl Vault {
         }
         tx.commit().await?;
         Ok(Finished { tenant: id.tenant, left, over })
+    }
+
+    async fn row(&self, id: RotationRef) -> Result<RotationRow, Trouble> {
+        let mut tx = self.store.tenant(id.tenant).await?;
+        tx.rotation(id.rotation).await?.ok_or(Trouble::Unknown)
+    }
+
+    /// Wraps a version anew and returns under which root key; `None` if there is nothing to wrap, or it is lost: damaged, or refused while the
+    /// newest key of the columns is not.
+    async fn wrapped_anew(&self, owner: Owner, purpose: Purpose, version: u32) -> Result<Option<String>, KeyError> {
+        let error = match self.keys.rewrap(owner, purpose, version).await {
+            Ok(root) => return Ok(root),
+            Err(error) => error,
+        };
+        let lost = match &error {
+            KeyError::Kms(KmsError::Corrupt) => true,
+            KeyError::Kms(KmsError::Denied) => {
+                let newest = self.keys.roots(owner, Purpose::Rows).await?.into_keys().next_back();
+                let another = newest.filter(|newest| (Purpose::Rows, *newest) != (purpose, version));
+                match another {
+                    Some(newest) => self.keys.rewrap(owner, Purpose::Rows, newest).await.is_ok(),
+                    None => false,
+                }
+            }
+            _ => false,
+        };
+        if !lost {
+            return Err(error);
+        }
+        tracing::error!(%error, %owner, purpose = purpose.name(), version, "a data key can't be wrapped anew");
+        Ok(None)
+    }
+
+    /// All data keys are under one root key, but for those that are lost: returns how many. A service may take a while until it uses the new root key
+    /// in every answer; it says with each which one it has used, so that two of them mean that it is not done.
+    async fn under_one_root(&self, owner: Owner) -> Result<u64, Trouble> {
+        let mut stored = Vec::new();
+        for purpose in Purpose::ALL {
+            let roots = self.keys.roots(owner, purpose).await?;
+            stored.extend(roots.into_iter().map(|(version, root)| (purpose, version, root)));
+        }
+        if stored.iter().map(|(.., root)| root).collect::<BTreeSet<_>>().len() < 2 {
+            return Ok(0);
+        }
+        let (mut used, mut refused) = (BTreeSet::new(), 0);
+        for (purpose, version, _) in stored {
+            match self.wrapped_anew(owner, purpose, version).await? {
+                Some(root) => drop(used.insert(root)),
+                None => refused += 1,
+            }
+        }
+        if used.len() > 1 { Err(Trouble::Roots) } else { Ok(refused) }
     }
 }
 

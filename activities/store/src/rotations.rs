@@ -44,7 +44,7 @@ pub struct RotationRow {
     pub rewrapped: u32,
     /// Values that were sealed anew so far.
     pub resealed: u64,
-    /// Values that don't open and stay under an earlier version; known at the end.
+    /// Values and data keys that don't open and stay as they were; known at the end.
     pub left_behind: Option<u64>,
     /// When it was asked for.
     pub accepted_at: Timestamp,
@@ -98,6 +98,13 @@ impl TenantTx<'_> {
     pub async fn rotation_for_update(&mut self, id: RotationId) -> Result<Option<RotationRow>, StoreError> {
         let query = self.query(select!("AND rotation_id = $2 FOR UPDATE")).bind(id.as_uuid());
         query.fetch_optional(&mut *self.tx).await?.as_ref().map(read).transpose()
+    }
+
+    /// The rotation that is not done yet, if there is one.
+    pub async fn rotation_under_way(&mut self) -> Result<Option<RotationId>, StoreError> {
+        let query = self.query("SELECT rotation_id FROM vault_rotations WHERE tenant_id = $1 AND state <> 'done'");
+        let row = query.fetch_optional(&mut *self.tx).await?;
+        row.map(|row| Ok(RotationId::from_uuid(row.uuid("rotation_id")?))).transpose()
     }
 
     /// The rotation that was accepted before an instant and whose workflow nobody has begun, if there is one.

@@ -38,7 +38,7 @@ pub struct RotationBody {
     pub rewrapped: u32,
     /// Values that were sealed anew so far.
     pub resealed: u64,
-    /// Values that don't open and stay as they are; known at the end. If there are any, the former data key stays in use for them.
+    /// Values and data keys that don't open and stay as they are; known at the end. If there are such values, the former data key stays in use for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_behind: Option<u64>,
     /// When it was asked for.

@@ -245,9 +245,10 @@ impl StayEngine for Temporal {
 
     async fn begin_rotation(&self, start: RotationStart) -> Result<(), EngineError> {
         let ask = async {
+            // One that was terminated goes on; one that is over stays over.
             let options = WorkflowStartOptions::new(QUEUE_STAYS, start.id.workflow_id())
                 .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
-                .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate)
+                .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicateFailedOnly)
                 .build();
             match self.client().await?.start_workflow(KeyRotation::run, start, options).await {
                 Ok(_) | Err(WorkflowStartError::AlreadyStarted { .. }) => Ok(()),

@@ -85,6 +85,15 @@ pub(crate) async fn rotate(
         return once::replay(status, body);
     }
     if !tx.accept_rotation(id, wish, allowed.key.id, now).await.map_err(failure::store)? {
+        let other = tx.rotation_under_way().await.map_err(failure::store)?;
+        drop(tx);
+        if let Some(rotation) = other {
+            // Its workflow may have been terminated: then it goes on from here.
+            let begun = rotations::deliver(&state, RotationRef { tenant, rotation }).await;
+            begun
+                .inspect_err(|problem| tracing::info!(%rotation, code = %problem.code, "a rotation is not begun"))
+                .ok();
+        }
         return Err(Problem::new(Code::RotationUnderWay, "another rotation of this tenant's keys is not done yet"));
     }
     let row = tx.rotation(id).await.map_err(failure::store)?.ok_or_else(|| Problem::internal("a rotation got lost"))?;
