@@ -25,6 +25,7 @@ mod layers;
 pub mod limits;
 mod once;
 mod openapi;
+pub mod operator;
 pub mod pins;
 pub mod problem;
 mod rotations;

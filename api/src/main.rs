@@ -6,9 +6,10 @@ use lock_api::{
     AppState, Config,
     engine::{Temporal, TemporalSettings},
     limits::Shares,
+    operator,
     seed::{Sandbox, seed},
 };
-use lock_domain::policy::StayPolicy;
+use lock_domain::{ids::TenantId, policy::StayPolicy};
 use lock_kms::{AccessBook, DataKeys, accesses::instance};
 use lock_store::Store;
 use lock_telemetry::metrics;
@@ -30,6 +31,11 @@ enum Command {
     Migrate(Owner),
     /// Makes a tenant with a simulated hotel and prints it as one JSON line, with an API key.
     SeedSandbox(Box<Seed>),
+    /// Wraps every data key of every tenant and of the system under the root key of today, and tells what is under another one still. Fails if
+    /// anything is. To be begun again as often as it takes.
+    RewrapAll(Box<RewrapAll>),
+    /// Ends a tenant's rotation of keys that can't go on.
+    EndRotation(Box<EndRotation>),
     /// Prints the OpenAPI document.
     Openapi,
 }
@@ -48,6 +54,26 @@ struct Parts {
     /// Under which name this process opens secrets: the same for all its restarts, or each restart is news. Left out, program and host.
     #[arg(long, env = "LOCK_INSTANCE")]
     instance: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct RewrapAll {
+    #[command(flatten)]
+    parts: Parts,
+    /// The root key that is to be taken away, as `tenant_keys.root` names it, or the id at the end of that: what is under another one is left alone.
+    /// Left out, everything is wrapped anew.
+    #[arg(long)]
+    away: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct EndRotation {
+    /// PostgreSQL, as the role lock_app_rw.
+    #[arg(long, env = "LOCK_DB_URL", hide_env_values = true)]
+    db_url: SecretString,
+    /// Whose.
+    #[arg(long)]
+    tenant: TenantId,
 }
 
 #[derive(Debug, Args)]
@@ -147,6 +173,8 @@ async fn main() -> anyhow::Result<()> {
         Command::Serve(args) => Box::pin(serve(*args)).await,
         Command::Migrate(args) => Box::pin(migrate(args)).await,
         Command::SeedSandbox(args) => Box::pin(seed_sandbox(*args)).await,
+        Command::RewrapAll(args) => Box::pin(rewrap_everything(*args)).await,
+        Command::EndRotation(args) => Box::pin(end_rotation(*args)).await,
         Command::Openapi => print(&lock_api::openapi_document()),
     }
 }
@@ -155,6 +183,8 @@ async fn parts(args: &Parts) -> anyhow::Result<(Store, DataKeys, Arc<AccessBook>
     let store = Store::connect(args.db_url.expose_secret(), args.db_connections).await.context("the database")?;
     let kms = args.kms.open().await.context("the key-management service")?;
     let name = instance("lock-api", args.instance.as_deref());
+    metrics::vault_from_zero("api", lock_domain::vault::Oddity::ALL.map(lock_domain::vault::Oddity::name));
+    metrics::webhooks_from_zero(lock_domain::webhook::Sender::ALL.map(lock_domain::webhook::Sender::name));
     let alert = |oddity: lock_domain::vault::Oddity| metrics::vault_alert(oddity.name());
     let book = AccessBook::new(store.clone(), &name, alert, || metrics::vault_refused("api"));
     let keys = DataKeys::watched(kms, Arc::new(store.clone()), book.clone());
@@ -238,6 +268,23 @@ async fn seed_sandbox(args: Seed) -> anyhow::Result<()> {
     };
     let seeded = seed(&store, &keys, &wanted).await?;
     print(&format!("{}\n", serde_json::to_string(&seeded)?))
+}
+
+async fn rewrap_everything(args: RewrapAll) -> anyhow::Result<()> {
+    let (store, keys, _) = parts(&args.parts).await?;
+    let told = |owner: lock_kms::Owner| eprintln!("{owner}");
+    let done = operator::rewrap_everything(&store, &keys, args.away.as_deref(), told).await?;
+    print(&operator::in_words(&done))?;
+    anyhow::ensure!(done.left.is_empty(), "{} data keys are left under another root key", done.left.len());
+    Ok(())
+}
+
+async fn end_rotation(args: EndRotation) -> anyhow::Result<()> {
+    let store = Store::connect(args.db_url.expose_secret(), 1).await.context("the database")?;
+    match operator::end_rotation(&store, args.tenant).await? {
+        Some(rotation) => print(&format!("{rotation} is ended\n")),
+        None => print("no rotation is under way\n"),
+    }
 }
 
 /// Standard output, which a reader may have closed.
