@@ -22,9 +22,9 @@ use lock_domain::{
     ids::{KeyId, ReservationRef},
     problem::Code,
     stay::Wish,
-    vault::{Accessor, oddity},
+    vault::{Accessor, Oddity, oddity},
 };
-use lock_kms::accesses::REVEAL;
+use lock_kms::{RetryClass, accesses::REVEAL};
 use lock_store::{AccessOutcome, ApiKey, NewAccess, Property, Reveal, TenantTx};
 
 /// Show a key's PIN, once
@@ -67,15 +67,10 @@ pub(crate) async fn reveal(
         return Err(Problem::new(Code::CapabilityMissing, format!("{key} is a card; it has no PIN")));
     }
     let at = Timestamp::now();
-    let sealed = match tx.reveal(key, caller.id, &idempotency, at).await.map_err(failure::store)? {
-        Reveal::Fresh(sealed) => {
-            let odd = access(&mut tx, &property, &caller, key, at).await?;
-            let events: Vec<Event> = odd.into_iter().chain([Event::PinRevealed { key, by: caller.id }]).collect();
-            let now = view::present(&property);
-            tx.append(now, property.id, Some(stay.id), &events).await.map_err(failure::store)?;
-            sealed
-        }
-        Reveal::Same(sealed) => sealed,
+    let (sealed, shown) = match tx.reveal(key, caller.id, &idempotency, at).await.map_err(failure::store)? {
+        Reveal::Fresh(sealed) => (sealed, Some(Event::PinRevealed { key, by: caller.id })),
+        // No news for the stay; but digits leave once more, and that is an access like any other.
+        Reveal::Same(sealed) => (sealed, None),
         Reveal::Unknown => {
             return Err(Problem::new(
                 Code::PinNotReady,
@@ -86,18 +81,30 @@ pub(crate) async fn reveal(
             return Err(Problem::new(Code::PinRevealed, format!("the PIN of {key} was revealed before")));
         }
     };
+    let odd = access(&mut tx, &property, &caller, key, at).await?;
+    let events: Vec<Event> = odd.map(|oddity| alert(&caller, oddity)).into_iter().chain(shown).collect();
+    if !events.is_empty() {
+        let now = view::present(&property);
+        tx.append(now, property.id, Some(stay.id), &events).await.map_err(failure::store)?;
+    }
     let keys = state.keys().for_purpose(REVEAL);
     let pin = match keys.open(caller.tenant, &pins::place(key), &sealed).await {
         Ok(pin) => pin,
         Err(error) => {
-            // The key is not revealed, and the log says who was refused: neither needs the root key.
+            // The key is not revealed, and the log says who was refused: neither needs the root key. A service that does not answer has refused
+            // nobody.
             drop(tx);
-            refused(&state, &caller, key, at).await?;
+            if error.retry_class() == RetryClass::Never {
+                refused(&state, &caller, key, at).await?;
+            }
             return Err(failure::seal(error));
         }
     };
     // Only after the event is durable does the PIN leave.
     tx.commit().await.map_err(failure::store)?;
+    if let Some(oddity) = odd {
+        lock_telemetry::metrics::vault_alert(oddity.name());
+    }
     let pin = String::from_utf8(pin.to_vec()).map_err(|_| Problem::internal("a PIN is not text"))?;
     let revealed_at = row.revealed_at.unwrap_or_else(|| lock_store::to_stored(at));
     let mut response = axum::Json(RevealedPin { key, pin, revealed_at }).into_response();
@@ -117,18 +124,19 @@ async fn access(
     caller: &ApiKey,
     key: KeyId,
     at: Timestamp,
-) -> Result<Option<Event>, Problem> {
+) -> Result<Option<Oddity>, Problem> {
     let (accessor, who, zone) = (Accessor::Client(caller.id), caller.id.to_string(), view::zone(property));
     let hour = |at: Timestamp| u8::try_from(at.to_zoned(zone.clone()).hour()).unwrap_or(0);
     let past = tx.access_past(&who, at, hour).await.map_err(failure::store)?;
     let odd = oddity(&accessor, at, hour(at), &past);
     let access = NewAccess { oddity: odd, ..row(&who, key, at, AccessOutcome::Opened) };
     tx.record_accesses(&[access]).await.map_err(failure::store)?;
-    Ok(odd.map(|oddity| {
-        lock_telemetry::metrics::vault_alert(oddity.name());
-        let (purpose, place) = (REVEAL.to_owned(), "keys.pin_sealed".to_owned());
-        Event::VaultAccessAlert { who, oddity, purpose, place }
-    }))
+    Ok(odd)
+}
+
+fn alert(caller: &ApiKey, oddity: Oddity) -> Event {
+    let (purpose, place) = (REVEAL.to_owned(), "keys.pin_sealed".to_owned());
+    Event::VaultAccessAlert { who: caller.id.to_string(), oddity, purpose, place }
 }
 
 async fn refused(state: &AppState, caller: &ApiKey, key: KeyId, at: Timestamp) -> Result<(), Problem> {
