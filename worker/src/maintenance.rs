@@ -1,6 +1,7 @@
 //! Properties' maintenance loops in Temporal: begun for every property, and woken when a record says that a clock is off.
 //!
-//! A loop that is there already is left alone, so any number of workers may do this. It must not know devices.
+//! A loop that is there already is left alone, so any number of workers may do this. It must not know devices. A tenant whose root key refuses gets
+//! no loops until it is enabled; nobody else waits for that.
 
 use anyhow::Context as _;
 use async_trait::async_trait;
@@ -35,7 +36,7 @@ impl Loops {
         loop {
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
-                done = self.begin_missing(&store, &mut begun) => if let Err(error) = done {
+                done = self.look(&store, &mut begun) => if let Err(error) = done {
                     tracing::warn!(error = format!("{error:#}"), "some properties have no maintenance loop yet");
                 },
             }
@@ -46,24 +47,44 @@ impl Loops {
         }
     }
 
-    async fn begin_missing(&self, store: &Store, begun: &mut BTreeSet<PropertyId>) -> anyhow::Result<()> {
-        for tenant in store.tenants().await.context("tenants")? {
-            let mut after = None;
-            loop {
-                let mut tx = store.tenant(tenant.id).await.context("properties")?;
-                let page = tx.properties(after, PAGE).await.context("properties")?;
-                drop(tx);
-                let Some(last) = page.last() else { break };
-                after = Some(last.id);
-                for property in page {
-                    if !begun.contains(&property.id) {
-                        self.begin(tenant.id, property.id).await.context("a maintenance loop")?;
-                        begun.insert(property.id);
-                    }
+    async fn look(&self, store: &Store, begun: &mut BTreeSet<PropertyId>) -> anyhow::Result<()> {
+        let tenants: Vec<_> = store.tenants().await.context("tenants")?.into_iter().map(|tenant| tenant.id).collect();
+        self.begin_missing(store, &tenants, begun).await
+    }
+
+    /// Begins a loop for each of the tenants' properties that is not among `begun`, and adds it there.
+    ///
+    /// # Errors
+    /// The first one, after all have been tried.
+    pub async fn begin_missing(
+        &self,
+        store: &Store,
+        tenants: &[TenantId],
+        begun: &mut BTreeSet<PropertyId>,
+    ) -> anyhow::Result<()> {
+        let mut first = Ok(());
+        for tenant in tenants {
+            let done = self.begin_of(store, *tenant, begun).await;
+            first = first.and(done.with_context(|| tenant.to_string()));
+        }
+        first
+    }
+
+    async fn begin_of(&self, store: &Store, tenant: TenantId, begun: &mut BTreeSet<PropertyId>) -> anyhow::Result<()> {
+        let (mut after, mut first) = (None, Ok(()));
+        loop {
+            let mut tx = store.tenant(tenant).await.context("properties")?;
+            let page = tx.properties(after, PAGE).await.context("properties")?;
+            drop(tx);
+            let Some(last) = page.last() else { return first };
+            after = Some(last.id);
+            for property in page.into_iter().filter(|property| !begun.contains(&property.id)).collect::<Vec<_>>() {
+                match self.begin(tenant, property.id).await.context("a maintenance loop") {
+                    Ok(()) => drop(begun.insert(property.id)),
+                    Err(error) => first = first.and(Err(error)),
                 }
             }
         }
-        Ok(())
     }
 
     async fn begin(&self, tenant: TenantId, property: PropertyId) -> Result<(), WorkflowStartError> {

@@ -1,10 +1,12 @@
 //! The schedules that try out every sandbox's lock vendor each night.
 //!
 //! What schedules there shall be is read from the record, so that any worker may see to it, at any time, and twice. It must not know what a
-//! check is. Without Temporal or the record it is tried again a while later; the schedules that stand go on by themselves.
+//! check is. Without Temporal or the record it is tried again a while later; the schedules that stand go on by themselves. What fails for one tenant,
+//! such as one whose root key refuses, does not keep the others waiting.
 
 use futures::TryStreamExt as _;
-use lock_store::{Store, StoreError};
+use lock_domain::ids::TenantId;
+use lock_store::{ContractTarget, Store, StoreError};
 use lock_workflows::{ContractCheck, ContractStart, QUEUE_STAYS, contract_check::SCHEDULES};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -45,33 +47,50 @@ pub struct Nightly {
 }
 
 impl Nightly {
-    /// Makes the schedules that are missing, moves those whose property has another time zone, and ends those that nobody wants any more.
+    /// Makes the schedules that are missing, moves those whose property has another time zone, and ends those that nobody wants any more; those only
+    /// if everybody was asked.
+    ///
+    /// # Errors
+    /// The first one, after all have been tried.
     pub async fn see_to(&mut self, client: &Client, store: &Store) -> Result<(), NightlyError> {
         // Before the record is read: what another worker makes after that is not taken for one that nobody wants.
         let standing = standing(client).await?;
-        let mut wanted = BTreeMap::new();
+        let (mut wanted, mut first) = (BTreeMap::new(), Ok(()));
         for tenant in store.tenants().await? {
-            let mut tx = store.tenant_relaxed(tenant.id).await?;
-            for target in tx.contract_targets().await? {
+            let targets = match targets(store, tenant.id).await {
+                Ok(targets) => targets,
+                Err(error) => {
+                    first = first.and(Err(error.into()));
+                    continue;
+                }
+            };
+            for target in targets {
                 let start = ContractStart { tenant: tenant.id, property: target.property, vendor: target.vendor };
                 wanted.insert(start.schedule_id(), (start, target.zone));
             }
         }
+        let all_asked = first.is_ok();
         for (id, (start, zone)) in &wanted {
             // The list may be a little late; what stands already is found out then.
             if !standing.contains(id) || self.zones.get(id) != Some(zone) {
-                schedule(client, start, zone).await?;
-                self.zones.insert(id.clone(), zone.clone());
+                match schedule(client, start, zone).await {
+                    Ok(()) => drop(self.zones.insert(id.clone(), zone.clone())),
+                    Err(error) => first = first.and(Err(error.into())),
+                }
             }
         }
-        for id in standing.iter().chain(self.zones.keys()).filter(|id| !wanted.contains_key(*id)) {
+        let unwanted = standing.iter().chain(self.zones.keys()).filter(|id| all_asked && !wanted.contains_key(*id));
+        let unwanted: BTreeSet<String> = unwanted.cloned().collect();
+        for id in unwanted {
             match client.get_schedule_handle(id.clone()).delete(DeleteScheduleOptions::default()).await {
-                Err(ScheduleError::Rpc(status)) if status.code() == tonic::Code::NotFound => {}
-                done => done?,
+                Err(ScheduleError::Rpc(status)) if status.code() == tonic::Code::NotFound => {
+                    drop(self.zones.remove(&id))
+                }
+                Ok(()) => drop(self.zones.remove(&id)),
+                Err(error) => first = first.and(Err(error.into())),
             }
         }
-        self.zones.retain(|id, _| wanted.contains_key(id));
-        Ok(())
+        first
     }
 
     /// Sees to the schedules until `stop` turns true.
@@ -86,6 +105,10 @@ impl Nightly {
             }
         }
     }
+}
+
+async fn targets(store: &Store, tenant: TenantId) -> Result<Vec<ContractTarget>, StoreError> {
+    store.tenant_relaxed(tenant).await?.contract_targets().await
 }
 
 /// The ids of all schedules of this kind.
