@@ -142,16 +142,22 @@ fn judge(found: &[FoundSecret], list: &str) -> Result<Vec<String>> {
 
 fn in_line(line: &str) -> Vec<(SecretKind, &str)> {
     let mut found = Vec::new();
-    if let Some(at) = line.find(PEM_BEGINS).filter(|at| line[*at..].contains(PEM_OF_A_KEY)) {
-        found.push((SecretKind::PrivateKey, &line[at..]));
+    let blocks: Vec<usize> = line.match_indices(PEM_BEGINS).map(|(at, _)| at).collect();
+    for (n, at) in blocks.iter().enumerate() {
+        let block = &line[*at..blocks.get(n + 1).copied().unwrap_or(line.len())];
+        if block.contains(PEM_OF_A_KEY) {
+            found.push((SecretKind::PrivateKey, block));
+        }
     }
     found.extend(marked(line));
-    found.extend(password_in_url(line).map(|value| (SecretKind::PasswordInUrl, value)));
-    let known: Vec<&str> = found.iter().map(|(_, value)| *value).collect();
-    if let Some(value) =
-        named_value(line).filter(|value| !known.iter().any(|one| one.contains(value) || value.contains(one)))
-    {
-        found.push((SecretKind::NamedValue, value));
+    found.extend(passwords_in_urls(line).map(|value| (SecretKind::PasswordInUrl, value)));
+    let rest = bearers(line).map(|value| (SecretKind::Token, value));
+    let rest: Vec<_> =
+        rest.chain(named_values(line).into_iter().map(|value| (SecretKind::NamedValue, value))).collect();
+    for (kind, value) in rest {
+        if !found.iter().any(|(_, known)| known.contains(value) || value.contains(known)) {
+            found.push((kind, value));
+        }
     }
     found
 }
@@ -200,9 +206,23 @@ fn checked(rest: &str) -> bool {
     sums("lis_") || sums("lwh_")
 }
 
-/// `scheme://user:password@`, unless the password is a placeholder.
-fn password_in_url(line: &str) -> Option<&str> {
-    let rest = &line[line.find("://")? + 3..];
+/// What stands after `Bearer`, the scheme of an `Authorization` header, and looks random.
+fn bearers(line: &str) -> impl Iterator<Item = &str> {
+    let lower = line.to_ascii_lowercase();
+    let ends: Vec<usize> = lower.match_indices("bearer ").map(|(at, word)| at + word.len()).collect();
+    ends.into_iter().filter_map(|at| {
+        let rest = &line[at..];
+        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "+/=_-.~".contains(c))).unwrap_or(rest.len());
+        Some(rest[..end].trim_end_matches('.')).filter(|value| looks_random(value))
+    })
+}
+
+/// Each `scheme://user:password@`, unless the password is a placeholder.
+fn passwords_in_urls(line: &str) -> impl Iterator<Item = &str> {
+    line.match_indices("://").filter_map(|(at, scheme)| password_in_url(&line[at + scheme.len()..]))
+}
+
+fn password_in_url(rest: &str) -> Option<&str> {
     let authority = &rest[..rest.find(|c: char| c.is_whitespace() || "/\"'`<>".contains(c)).unwrap_or(rest.len())];
     let (user_info, _) = authority.rsplit_once('@')?;
     let (_, password) = user_info.split_once(':')?;
@@ -210,8 +230,9 @@ fn password_in_url(line: &str) -> Option<&str> {
     (!placeholder).then_some(password)
 }
 
-/// `NAME = "VALUE"`, `"NAME": "VALUE"` or `NAME=VALUE`, where the name tells of a secret and the value looks random.
-fn named_value(line: &str) -> Option<&str> {
+/// Each `NAME = "VALUE"`, `"NAME": "VALUE"` or `NAME=VALUE`, where the name tells of a secret and the value looks random.
+fn named_values(line: &str) -> Vec<&str> {
+    // As in `to_ascii_lowercase`, places in the text stay what they are.
     let lower = line.to_ascii_lowercase();
     const NAMES: [&str; 10] = [
         "secret",
@@ -225,9 +246,16 @@ fn named_value(line: &str) -> Option<&str> {
         "private_key",
         "root_key",
     ];
-    // Lower case keeps the places of ASCII letters; other letters may move them, and then the line is left alone.
-    let (at, name) = NAMES.iter().filter_map(|name| Some((lower.find(name)?, name))).min()?;
-    let rest = line.get(at + name.len()..).filter(|_| lower.len() == line.len())?;
+    let ends = NAMES.iter().flat_map(|name| lower.match_indices(name).map(|(at, name)| at + name.len()));
+    let mut ends: Vec<usize> = ends.collect();
+    ends.sort_unstable();
+    let mut values: Vec<&str> = ends.into_iter().filter_map(|end| named_value(&line[end..])).collect();
+    values.dedup();
+    values
+}
+
+/// The value that follows a name, of which `rest` may hold the end.
+fn named_value(rest: &str) -> Option<&str> {
     let rest = rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
     let rest = rest.trim_start_matches(['"', '\'', ')', ' ', ',']);
     let rest = rest.strip_prefix(['=', ':'])?;
@@ -243,11 +271,21 @@ fn named_value(line: &str) -> Option<&str> {
 }
 
 fn looks_random(value: &str) -> bool {
+    if is_uuid(value) {
+        return bits(value) >= 3.0;
+    }
     let digits = value.bytes().filter(u8::is_ascii_digit).count();
     let letters = value.bytes().filter(u8::is_ascii_alphabetic).count();
     // Words joined by hyphens or underscores are names of things, and so is a text with a digit or two.
     let words = value.split(['-', '_', '/']).all(|word| word.len() < SHORTEST);
     value.len() >= SHORTEST && !words && digits >= 3 && letters >= 3 && bits(value) >= RANDOM_BITS
+}
+
+/// Some issuers' secrets have this form. Ids have it as well, but not under such a name.
+fn is_uuid(value: &str) -> bool {
+    let hex = |part: &str, length: usize| part.len() == length && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let parts: Vec<&str> = value.split('-').collect();
+    parts.len() == 5 && parts.iter().zip([8, 4, 4, 4, 12]).all(|(part, length)| hex(part, length))
 }
 
 /// Shannon's entropy per character.

@@ -32,7 +32,37 @@ fn planted() -> Vec<(SecretKind, String, String)> {
             "5f4dcc3b5aa7".to_owned(),
         ),
         (SecretKind::NamedValue, line("const ROOT_KEY: &str = \"#\";", random), random.to_owned()),
+        (SecretKind::NamedValue, line("client_secret = \"#\"", &uuid()), uuid()),
+        (SecretKind::Token, line("-H 'authorization: bearer #'", random), random.to_owned()),
+        // Not the first of its kind on the line.
+        (
+            SecretKind::NamedValue,
+            line("\"secrets\": {\"password\": \"see the runbook\", \"api_key\": \"#\"}", random),
+            random.to_owned(),
+        ),
+        (
+            SecretKind::PasswordInUrl,
+            line("from https://lock.example to postgres://lock:#@db.example:5432/lock", random),
+            random.to_owned(),
+        ),
+        (
+            SecretKind::PrivateKey,
+            line("#", &[PEM_BEGINS, "CERTIFICATE-----, ", PEM_BEGINS, "EC ", PEM_OF_A_KEY].concat()),
+            PEM_OF_A_KEY.to_owned(),
+        ),
     ]
+}
+
+/// Built of two parts as well.
+fn uuid() -> String {
+    ["7d0c2f4e-91ab-4c", "63-8e5f-0a7b19d3c264"].concat()
+}
+
+#[test]
+fn each_value_on_a_line_is_found() {
+    let (first, second) = (uuid(), uuid().replace('7', "6"));
+    let line = format!("{{\"client_secret\": \"{first}\", \"password\": \"{second}\"}}");
+    assert_eq!(in_line(&line), [(SecretKind::NamedValue, &first[..]), (SecretKind::NamedValue, &second[..])]);
 }
 
 #[test]
@@ -80,6 +110,8 @@ fn ordinary_lines_are_let_pass() {
         "url = \"postgres://lock:{password}@127.0.0.1/lock\"",
         "client_secret: \"sim-client-secret\"",
         "whsec_ and 24 to 64 bytes in base64",
+        "api_key: \"00000000-0000-0000-0000-000000000001\"",
+        "Authorization: Bearer $TOKEN, or a bearer of a-long-name-in-words-2026-11-23",
         "api_key = \"$LOCK_API_KEY_OF_THE_ENVIRONMENT_1234567890\"",
         "pub const VAULT_SECRET_KINDS: usize = 1234567890123456;",
     ] {
