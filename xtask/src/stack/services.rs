@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -116,13 +116,18 @@ impl Services {
         serde_json::from_str(line).context("lock-api seed-sandbox printed no JSON line")
     }
 
+    /// Runs a command of `lock-api` to its end, with the settings of the services.
+    ///
+    /// # Errors
+    /// When it doesn't start. What it says, and whether it succeeds, is the caller's.
+    pub fn operate(&self, arguments: &[&str]) -> Result<Output> {
+        let mut command = Command::new(self.bin_dir.join(API));
+        command.args(arguments).envs(self.env.iter().chain(&self.owner_env).map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {API}"))
+    }
+
     fn run_api(&self, subcommand: &str) -> Result<String> {
-        let output = Command::new(self.bin_dir.join(API))
-            .arg(subcommand)
-            .envs(self.env.iter().chain(&self.owner_env).map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .output()
-            .with_context(|| format!("cannot start {API}"))?;
+        let output = self.operate(&[subcommand])?;
         if !output.status.success() {
             bail!("{API} {subcommand} failed ({}): {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
         }
