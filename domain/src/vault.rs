@@ -54,6 +54,9 @@ pub enum Oddity {
 }
 
 impl Oddity {
+    /// Every oddity.
+    pub const ALL: [Self; 3] = [Self::NewProcess, Self::OddHour, Self::Burst];
+
     /// Its name, as in JSON, in the record and in a metric's label.
     pub const fn name(self) -> &'static str {
         match self {

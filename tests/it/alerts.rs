@@ -1,10 +1,14 @@
-//! The alert rules, evaluated. `promtool` is no part of the build, so what the rules' one form means is computed here: rising counters summed
-//! by a label over a while, against a threshold. A rule of another form fails this test, so that nobody ships one that was never evaluated.
+//! The alert rules, evaluated. `promtool` is no part of the build, so what the rules' forms mean is computed here: counters that rise or are
+//! born, summed by a label over a while, against a threshold. A rule of another form fails this test, so that nobody ships one that was never
+//! evaluated.
 
 use lock_telemetry::metrics;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// `sum by (LABEL) (increase(METRIC[5m])) > THRESHOLD`.
+/// Prometheus looks so far back for the value at an instant.
+const LOOKBACK_S: f64 = 300.0;
+
+/// `sum by (LABEL) ((METRIC unless METRIC offset 5m) or increase(METRIC[5m])) > THRESHOLD`.
 #[derive(Debug, PartialEq)]
 struct Rule {
     label: String,
@@ -15,10 +19,13 @@ struct Rule {
 
 fn parse(expr: &str) -> Option<Rule> {
     let rest = expr.strip_prefix("sum by (")?;
-    let (label, rest) = rest.split_once(") (increase(")?;
-    let (metric, rest) = rest.split_once('[')?;
-    let (minutes, rest) = rest.split_once("m]))")?;
-    let threshold = rest.trim().strip_prefix('>')?.trim().parse().ok()?;
+    let (label, rest) = rest.split_once(") ((")?;
+    let (metric, rest) = rest.split_once(" unless ")?;
+    let (minutes, threshold) = rest
+        .strip_prefix(&format!("{metric} offset "))?
+        .split_once(&format!("m) or increase({metric}["))
+        .and_then(|(minutes, rest)| Some((minutes, rest.strip_prefix(minutes)?.strip_prefix("m])) > ")?)))?;
+    let threshold = threshold.parse().ok()?;
     let over_s = minutes.parse::<f64>().ok()? * 60.0;
     Some(Rule { label: label.to_owned(), metric: metric.to_owned(), over_s, threshold })
 }
@@ -62,11 +69,25 @@ fn increase(samples: &[(f64, f64)], until: f64, over_s: f64) -> f64 {
     added * (sampled + start + beyond(until - last.0)) / sampled
 }
 
+/// The value at an instant; none if there was no sample for long.
+fn value(samples: &[(f64, f64)], at: f64) -> Option<f64> {
+    let last = samples.iter().rev().find(|(when, _)| *when <= at)?;
+    (last.0 > at - LOOKBACK_S).then_some(last.1)
+}
+
+/// What was added in the while; all that a series has which was not there at its beginning.
+fn added(samples: &[(f64, f64)], until: f64, over_s: f64) -> f64 {
+    match (value(samples, until - over_s), value(samples, until)) {
+        (None, Some(now)) => now,
+        _ => increase(samples, until, over_s),
+    }
+}
+
 /// Values of a label for which the rule fires at `until`, over the series of all processes.
 fn fires(rule: &Rule, series: &[(&str, Vec<(f64, f64)>)], until: f64) -> BTreeSet<String> {
     let mut sums: BTreeMap<String, f64> = BTreeMap::new();
     for (label, samples) in series {
-        *sums.entry((*label).to_owned()).or_default() += increase(samples, until, rule.over_s);
+        *sums.entry((*label).to_owned()).or_default() += added(samples, until, rule.over_s);
     }
     sums.into_iter().filter(|(_, sum)| *sum > rule.threshold).map(|(label, _)| label).collect()
 }
@@ -74,6 +95,11 @@ fn fires(rule: &Rule, series: &[(&str, Vec<(f64, f64)>)], until: f64) -> BTreeSe
 /// Samples each 15 s for 20 minutes of a counter that has risen so far at each second.
 fn sampled(risen: impl Fn(f64) -> f64) -> Vec<(f64, f64)> {
     (0..=80).map(|n| f64::from(n) * 15.0).map(|at| (at, risen(at).floor())).collect()
+}
+
+/// The same, from a second on: nothing was scraped before.
+fn born(from: f64, risen: impl Fn(f64) -> f64) -> Vec<(f64, f64)> {
+    sampled(risen).into_iter().filter(|(at, _)| *at >= from).collect()
 }
 
 #[test]
@@ -97,6 +123,11 @@ fn r_lock_04_the_alert_on_forged_webhooks_fires_and_only_then() {
     // A restart loses nothing but what came between two samples, and is no rise of the old count.
     let restarted = |at: f64| if at < 650.0 { 500.0 } else { 0.0 };
     assert_eq!(fires(rule, &[("pms", sampled(restarted))], 700.0), nothing);
+    // The first attack on a process comes before it was scraped with any count at all.
+    let at_once = [("pms", born(600.0, |_| 60.0)), ("ttlock", born(600.0, |_| 10.0))];
+    assert_eq!(fires(rule, &at_once, 599.0), nothing);
+    assert_eq!(fires(rule, &at_once, 615.0), BTreeSet::from(["pms".to_owned()]));
+    assert_eq!(fires(rule, &at_once, 1_000.0), nothing, "it is over");
 }
 
 #[test]
@@ -109,12 +140,29 @@ fn r_lock_03_the_alerts_on_the_vault_fire_and_only_then() {
     assert_eq!(fires(odd, &series, 590.0), nothing);
     assert_eq!(fires(odd, &series, 660.0), BTreeSet::from(["burst".to_owned()]));
     assert_eq!(fires(odd, &series, 1_260.0), nothing, "it is over");
+    // The very first one of a process: its counter is there from then on, at 1; or it was there at 0.
+    for first in [born(600.0, |_| 1.0), born(540.0, |at| if at < 600.0 { 0.0 } else { 1.0 })] {
+        let series = [("new_process", first), ("burst", born(540.0, |_| 0.0))];
+        assert_eq!(fires(odd, &series, 599.0), nothing);
+        assert_eq!(fires(odd, &series, 630.0), BTreeSet::from(["new_process".to_owned()]));
+        assert_eq!(fires(odd, &series, 1_100.0), BTreeSet::from(["new_process".to_owned()]), "for ten minutes");
+        assert_eq!(fires(odd, &series, 1_215.0), nothing, "it is over");
+    }
+    // A process begins anew: its counter is away for a while, and comes back with another first one.
+    for (ends, gap) in [(840.0, 60.0), (240.0, 900.0)] {
+        let mut anew = sampled(|at| if at < ends { 3.0 } else { 1.0 });
+        anew.retain(|(at, _)| *at < ends || *at >= ends + gap);
+        let fired = fires(odd, &[("new_process", anew)], ends + gap + 30.0);
+        assert_eq!(fired, BTreeSet::from(["new_process".to_owned()]), "{gap}");
+    }
     let locked = &rules["VaultLocked"];
     let one_in_a_while = |at: f64| at / 120.0;
     let each_try = |at: f64| (at - 600.0).max(0.0) / 10.0;
     let series = [("api", sampled(one_in_a_while)), ("worker", sampled(each_try))];
     assert_eq!(fires(locked, &series, 600.0), nothing);
     assert_eq!(fires(locked, &series, 700.0), BTreeSet::from(["worker".to_owned()]));
+    let at_start = [("api", born(600.0, |_| 5.0)), ("worker", born(600.0, |_| 6.0))];
+    assert_eq!(fires(locked, &at_start, 615.0), BTreeSet::from(["worker".to_owned()]));
 }
 
 /// The rule's metric is one that this service has, with the rule's label.

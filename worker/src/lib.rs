@@ -76,6 +76,7 @@ pub async fn run(
         Store::connect(config.database_url.expose_secret(), config.database_connections).await.context("database")?;
     let kms = config.kms.open().await.context("key-management service")?;
     let name = instance("lock-worker", config.instance.as_deref());
+    lock_telemetry::metrics::vault_from_zero("worker", lock_domain::vault::Oddity::ALL.map(lock_domain::vault::Oddity::name));
     let alert = |oddity: lock_domain::vault::Oddity| lock_telemetry::metrics::vault_alert(oddity.name());
     let book = AccessBook::new(store.clone(), &name, alert, || lock_telemetry::metrics::vault_refused("worker"));
     let keys = DataKeys::watched(kms, Arc::new(store.clone()), book.clone());

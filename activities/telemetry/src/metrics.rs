@@ -220,6 +220,17 @@ pub fn vault_refused(process: &str) {
     }
 }
 
+/// Begins what the vault counts in this process at 0, so that a first rise is one.
+pub fn vault_from_zero(process: &str, oddities: impl IntoIterator<Item = &'static str>) {
+    oddities.into_iter().for_each(|oddity| add(&VAULT_ALERTS, &[oddity], 0));
+    add(&VAULT_REFUSED, &[process], 0);
+}
+
+/// Begins the counts of webhooks that are not genuine at 0.
+pub fn webhooks_from_zero(vendors: impl IntoIterator<Item = &'static str>) {
+    vendors.into_iter().for_each(|vendor| add(&WEBHOOKS_FORGED, &[vendor], 0));
+}
+
 /// A webhook came in that is not genuine, or too old.
 pub fn webhook_signature_failed(vendor: &str) {
     if let Some(metric) = &*WEBHOOKS_FORGED {
@@ -332,6 +343,20 @@ mod tests {
             "lock_probes_total{finding=\"bad\",kind=\"sign_in\",vendor=\"ttlock\"} 1",
             "lock_api_requests_total{method=\"GET\",route=\"/v1/stays/{id}\",status=\"200\"} 1",
             "lock_api_request_seconds_count{route=\"/v1/stays/{id}\"} 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_told_of_begins_at_zero() {
+        vault_from_zero("nobody", ["never"]);
+        webhooks_from_zero(["never"]);
+        let text = render();
+        for line in [
+            "lock_vault_access_alerts_total{oddity=\"never\"} 0",
+            "lock_vault_refused_total{process=\"nobody\"} 0",
+            "webhook_signature_failed_total{vendor=\"never\"} 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
         }
