@@ -2,7 +2,8 @@
 //!
 //! | | |
 //! |---|---|
-//! | a check that either run has skipped | says nothing |
+//! | a check that this run has skipped | says nothing |
+//! | a check that the accepted run has skipped | by its own expectations: a difference if it failed; else it is expected from now on ([`completed`]) |
 //! | another outcome | a difference of the field `outcome` |
 //! | a fact that is there no more, is new, or has another value | a difference |
 //! | in the form of answers: a call that one of the runs did not make | says nothing: why it was not made stands elsewhere |
@@ -72,18 +73,43 @@ pub fn judge(accepted: Option<&Report>, now: &Report) -> Judgement {
             (true, false) => Judgement::Silent,
         };
     };
-    let pairs: Vec<(&Check, Option<&Check>)> = accepted
-        .checks
-        .iter()
-        .filter(|before| before.speaks())
-        .map(|before| (before, now.check(&before.name).filter(|check| check.speaks())))
-        .collect();
-    let found: Vec<Difference> =
-        pairs.iter().filter_map(|(before, now)| Some(compare(before, (*now)?))).flatten().collect();
+    let speaking = |report: &Report, name: &str| report.check(name).filter(|check| check.speaks()).cloned();
+    let mut found = Vec::new();
+    for check in now.checks.iter().filter(|check| check.speaks()) {
+        match speaking(accepted, &check.name) {
+            Some(before) => found.extend(compare(&before, check)),
+            None if check.outcome == CheckOutcome::Failed => found.extend(missed(check)),
+            None => {}
+        }
+    }
     if !found.is_empty() {
         return Judgement::Drift(found);
     }
-    if pairs.iter().all(|(_, now)| now.is_some()) { Judgement::Same } else { Judgement::Silent }
+    let all = accepted.checks.iter().filter(|before| before.speaks()).all(|b| speaking(now, &b.name).is_some());
+    if all { Judgement::Same } else { Judgement::Silent }
+}
+
+/// A report, and with it what only another one says: checks that it has skipped, and of the form of answers the calls that it did not make and
+/// the rows of lists that were empty. So what is expected grows with each run that is well, and what a person accepts forgets nothing of
+/// what the accepted run was silent about. A report of another vendor or edition adds nothing.
+pub fn completed(report: &Report, by: &Report) -> Report {
+    let mut whole = report.clone();
+    if report.suite != by.suite || report.vendor != by.vendor {
+        return whole;
+    }
+    for more in by.checks.iter().filter(|check| check.speaks()) {
+        match whole.checks.iter_mut().find(|check| check.name == more.name) {
+            Some(known) if !known.speaks() => *known = more.clone(),
+            Some(known) if known.name == ANSWERS => {
+                let new = |field: &str| !called(&known.seen, field) || !has_rows(&known.seen, field);
+                let new: Facts = more.seen.clone().into_iter().filter(|(field, _)| new(field)).collect();
+                known.seen.extend(new);
+            }
+            Some(_) => {}
+            None => whole.checks.push(more.clone()),
+        }
+    }
+    whole
 }
 
 /// What a failed check did not see.

@@ -11,6 +11,6 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-pub use drift::{Difference, DifferenceKind, Judgement, judge};
+pub use drift::{Difference, DifferenceKind, Judgement, completed, judge};
 pub use incident::{Incident, IncidentState};
 pub use report::{ANSWERS, Check, CheckOutcome, Facts, Report};

@@ -76,7 +76,48 @@ fn a_first_run_is_judged_by_its_own_expectations() {
 fn silence_is_no_difference_and_no_proof() {
     let before = create(&[("name", "ours")]);
     assert_eq!(judge(Some(&before), &report(vec![skipped("create")])), Judgement::Silent);
-    assert_eq!(judge(Some(&report(vec![skipped("create")])), &before), Judgement::Same);
+}
+
+#[test]
+fn r_lock_02_what_the_accepted_run_had_skipped_is_judged_by_itself() {
+    let accepted = report(vec![skipped("change"), check("create", CheckOutcome::Passed, &[], &[("pin", "none")])]);
+    let with = |change: Check| Report { checks: vec![change, accepted.checks[1].clone()], ..accepted.clone() };
+    let failed = with(check("change", CheckOutcome::Failed, &[("window", "as told")], &[("window", "cut")]));
+    assert_eq!(lines(judge(Some(&accepted), &failed)), ["change window as told cut"]);
+    // Also in a check that the accepted run did not have at all.
+    let shorter = report(vec![accepted.checks[1].clone()]);
+    assert_eq!(lines(judge(Some(&shorter), &failed)), ["change window as told cut"]);
+    let passed = with(check("change", CheckOutcome::Passed, &[], &[("window", "as told"), ("name", "kept")]));
+    assert_eq!(judge(Some(&accepted), &passed), Judgement::Same);
+    // From then on it is compared like the rest.
+    let expected = completed(&accepted, &passed);
+    assert_eq!(expected, passed);
+    let other = with(check("change", CheckOutcome::Passed, &[], &[("window", "as told"), ("name", "lost")]));
+    assert_eq!(lines(judge(Some(&expected), &other)), ["change name kept lost"]);
+    assert_eq!(judge(Some(&expected), &accepted), Judgement::Silent);
+    assert_eq!(completed(&expected, &accepted), expected, "silence takes nothing away");
+    assert_eq!(completed(&accepted, &Report { suite: 2, ..passed }), accepted);
+}
+
+#[test]
+fn r_lock_02_the_form_of_calls_and_rows_that_come_later_is_learnt() {
+    let answers = |seen: &[(&str, &str)]| report(vec![check(ANSWERS, CheckOutcome::Passed, &[], seen)]);
+    let first = answers(&[("add id", "number"), ("list items", "array")]);
+    let later = answers(&[
+        ("add note", "string"),
+        ("change code", "number"),
+        ("list items", "array"),
+        ("list items[]", "object"),
+    ]);
+    let learnt = completed(&first, &later);
+    let expected =
+        [("add id", "number"), ("change code", "number"), ("list items", "array"), ("list items[]", "object")];
+    assert_eq!(learnt, answers(&expected));
+    let renamed = answers(&[("add id", "number"), ("change errcode", "number"), ("list items", "array")]);
+    assert_eq!(
+        lines(judge(Some(&learnt), &renamed)),
+        ["answers change code number -", "answers change errcode - number"]
+    );
 }
 
 fn arbitrary() -> impl Strategy<Value = Report> {
@@ -105,13 +146,33 @@ proptest! {
     }
 
     #[test]
-    fn only_what_speaks_in_both_differs(one in arbitrary(), two in arbitrary()) {
+    fn only_what_speaks_now_differs_and_what_is_new_only_if_it_failed(one in arbitrary(), two in arbitrary()) {
         if let Judgement::Drift(found) = judge(Some(&one), &two) {
             for difference in found {
-                prop_assert!(one.check(&difference.check).unwrap().speaks());
-                prop_assert!(two.check(&difference.check).unwrap().speaks());
+                let now = two.check(&difference.check).unwrap();
+                prop_assert!(now.speaks());
+                prop_assert!(one.check(&difference.check).unwrap().speaks() || now.outcome == CheckOutcome::Failed);
                 prop_assert_ne!(difference.expected, difference.seen);
             }
+        }
+    }
+
+    #[test]
+    fn r_lock_02_a_check_that_fails_where_nothing_spoke_before_is_a_drift(one in arbitrary(), two in arbitrary()) {
+        let unheard = |check: &Check| !one.check(&check.name).unwrap().speaks() && check.outcome == CheckOutcome::Failed;
+        if two.checks.iter().any(unheard) {
+            prop_assert!(matches!(judge(Some(&one), &two), Judgement::Drift(_)));
+        }
+    }
+
+    #[test]
+    fn what_is_learnt_of_a_run_that_is_well_makes_no_difference_of_it(one in arbitrary(), two in arbitrary()) {
+        let whole = completed(&one, &two);
+        prop_assert_eq!(&completed(&whole, &two), &whole);
+        prop_assert_eq!(&completed(&whole, &one), &whole);
+        if !matches!(judge(Some(&one), &two), Judgement::Drift(_)) {
+            prop_assert!(!matches!(judge(Some(&whole), &two), Judgement::Drift(_)));
+            prop_assert!(!matches!(judge(Some(&whole), &one), Judgement::Drift(_)));
         }
     }
 
