@@ -106,7 +106,9 @@ impl Stay {
             self.reading = false;
         }
         if !self.reading && self.moving.is_none() && self.converged(now) {
-            let open = self.open.iter().map(|c| c.id).collect::<Vec<_>>();
+            // Who waits for his time at another vendor may still be refused there.
+            let on_its_way = |c: &&OpenCommand| c.verb == VerbKind::Divert && self.diverting.is_some();
+            let open = self.open.iter().filter(|c| !on_its_way(c)).map(|c| c.id).collect::<Vec<_>>();
             open.into_iter().for_each(|id| self.settle_one(id, Verdict::Done));
         }
     }

@@ -482,6 +482,41 @@ fn a_stay_that_leaves_its_vendor_early_does_not_stay_in_a_round_there() {
 }
 
 #[test]
+fn r_lock_01_a_divert_is_not_done_before_it_has_arrived() {
+    for refused in [true, false] {
+        let mut stay = stay();
+        let Verb::Divert { doors, keys, .. } = divert(&stay, 2) else { panic!() };
+        stay.apply(&command(2, Verb::Divert { doors, keys, issue_ahead_s: 300 }), now()).unwrap();
+        let id = command(2, Verb::Read).id;
+        stay.tick(now());
+        assert_eq!(
+            (stay.phase(now()), stay.verdict(id)),
+            (StayPhase::Planned, None),
+            "nothing is due, nothing is proven"
+        );
+        let due = at("2026-11-23T14:55:00Z");
+        if refused {
+            let Next::Act(_, effects) = stay.next(due) else { panic!() };
+            stay.sent(&effects);
+            stay.record(&effects[0], Known::Refused { code: Code::VendorQuota }, due);
+            assert_eq!(
+                stay.verdict(id),
+                Some(Verdict::Failed(Code::VendorQuota)),
+                "the record learns that it has returned"
+            );
+        }
+        obey(&mut stay, due + jiff::SignedDuration::from_mins(2));
+        let there = if refused { door(101) } else { door(502) };
+        assert!(
+            stay.keys.len() == 1 && stay.credentials().any(|(_, c)| c.door == there && c.state.may_open()),
+            "{stay:?}"
+        );
+        assert!(refused || stay.verdict(id) == Some(Verdict::Done));
+        assert!(stay.open.is_empty(), "{:?}", stay.open);
+    }
+}
+
+#[test]
 fn a_refused_divert_returns_to_the_stays_own_vendor() {
     let mut stay = stay();
     stay.apply(&command(2, divert(&stay, 2)), now()).unwrap();
