@@ -3,8 +3,8 @@
 //! ```text
 //! channel   | a stay may go there if
 //! ----------+-----------------------------------------------------------------------------------------------------------
-//! a vendor  | its breaker is closed, every room of the stay has a door of it, it has room for the stay's keys, and the stay
-//!           | has not been there before in this outage
+//! a vendor  | PINs can be made there, its breaker is closed, every room of the stay has a door of it, it has room for the stay's
+//!           | keys, and the stay has not been there before in this outage
 //! the desk  | always, once
 //! ```
 //! The first channel in the property's order that fits is taken; whoever fits nowhere goes to the desk. Stays are taken in the order of
@@ -12,7 +12,7 @@
 //!
 //! It must not know how a stay is moved, or who keeps the plan. It can't fail.
 
-use crate::{ids::StayId, policy::PolicyError};
+use crate::{ids::StayId, policy::PolicyError, vendor::VendorTraits};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, convert::Infallible, fmt, str::FromStr};
@@ -158,9 +158,9 @@ pub struct Waiting {
     pub accepted: Timestamp,
     /// How many keys it wants.
     pub keys: u32,
-    /// Vendors that have a door of every room of the stay.
+    /// Vendors that have a door of every room of the stay; none while it moves, as it can't change vendors then.
     pub doors_at: Vec<String>,
-    /// Where it has been sent before in this outage.
+    /// Where it has been sent before in this outage, but for what is over.
     pub tried: Vec<Channel>,
 }
 
@@ -173,6 +173,13 @@ pub struct Standby {
     pub works: bool,
     /// How many more keys it can have; `None` is any number.
     pub free: Option<u32>,
+}
+
+impl Standby {
+    /// Whether its traits allow it. What was set up when the table said otherwise goes to the desk.
+    fn can_be_used(&self) -> bool {
+        VendorTraits::of(&self.vendor).can_stand_by()
+    }
 }
 
 /// Where one stay goes.
@@ -188,7 +195,7 @@ pub struct Step {
 pub fn plan(policy: &OnVendorDown, waiting: &[Waiting], standby: &[Standby]) -> Vec<Step> {
     let order = policy.order(standby);
     let mut free: BTreeMap<&str, Option<u32>> =
-        standby.iter().filter(|s| s.works).map(|s| (s.vendor.as_str(), s.free)).collect();
+        standby.iter().filter(|s| s.works && s.can_be_used()).map(|s| (s.vendor.as_str(), s.free)).collect();
     let mut sorted: Vec<&Waiting> = waiting.iter().collect();
     sorted.sort_by_key(|w| (w.arrival, w.accepted, w.stay));
     sorted.dedup_by_key(|w| w.stay);
@@ -301,6 +308,16 @@ mod tests {
         let ks = || Channel::Vendor("salto_ks".to_owned());
         let expected = [(2, ks()), (3, ks()), (1, Channel::Desk)];
         assert_eq!(steps, expected.map(|(n, channel)| Step { stay: stay(n), channel }));
+    }
+
+    #[test]
+    fn r_lock_01_a_vendor_of_cards_alone_gets_nobody() {
+        for name in ["visionline", "vostio", "dormakaba"] {
+            let standby = [Standby { vendor: name.to_owned(), works: true, free: None }];
+            let waits = Waiting { doors_at: vec![name.to_owned()], ..one(1, 10) };
+            let steps = plan(&OnVendorDown::default(), &[waits], &standby);
+            assert_eq!(steps, [Step { stay: stay(1), channel: Channel::Desk }], "{name}");
+        }
     }
 
     #[test]

@@ -133,6 +133,11 @@ impl VendorTraits {
         if self.has_pins() || !self.card { KeyKind::Pin } else { KeyKind::Card }
     }
 
+    /// Whether a stay may change to it while its own vendor is down: keys can be made there, and nobody has to stand at an encoder for them.
+    pub fn can_stand_by(&self) -> bool {
+        self.public && self.has_pins()
+    }
+
     /// Whether it has keys of a kind.
     pub fn has(&self, kind: KeyKind) -> bool {
         match kind {
@@ -171,6 +176,12 @@ mod tests {
         }
         assert!(!VendorTraits::of("nobody").is_known() && VendorTraits::of("dormakaba").is_known());
         assert_eq!(VendorTraits::of_whole_keys().count(), VendorTraits::ALL.len() - 1, "all but TTLock");
+    }
+
+    #[test]
+    fn r_lock_01_only_vendors_with_public_pins_stand_by() {
+        let able: Vec<_> = VendorTraits::ALL.iter().filter(|row| row.can_stand_by()).map(|row| row.name).collect();
+        assert_eq!(able, ["ttlock", "salto_ks"]);
     }
 
     #[test]

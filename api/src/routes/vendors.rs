@@ -116,11 +116,18 @@ fn check(property: &Property, vendor: &str, wanted: &NewVendor) -> Result<(), Pr
     if vendor == property.vendor {
         return bad("vendor", "this is the property's main vendor");
     }
-    if !VendorTraits::ALL.iter().any(|row| row.name == vendor) {
+    let traits = VendorTraits::of(vendor);
+    if !traits.is_known() || !traits.public {
         return bad("vendor", "no vendor that keys can be made at has this name");
     }
     if wanted.standby_rank == Some(0) {
         return bad("standby_rank", "ranks count from 1");
+    }
+    if wanted.standby_rank.is_some() && !traits.can_stand_by() {
+        return bad(
+            "standby_rank",
+            "the vendor has no PINs, and a card needs somebody at an encoder; leave `standby_rank` out",
+        );
     }
     if wanted.doors.len() > MOST_DOORS {
         return bad("doors", "at most 500 at once");
