@@ -7,12 +7,15 @@
 
 use crate::failure;
 use jiff::{SignedDuration, Timestamp};
-use lock_domain::drain::plan;
+use lock_domain::{drain::plan, problem::Code};
 use lock_store::{Store, StoreError};
 use lock_workflows::{DrainSeen, DrainStart};
 use std::{sync::Arc, time::Duration};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
+
+/// A step that has not become a request for so long is given up: its guest has less time than whatever stands in its way.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(5);
 
 /// What `Drain` calls.
 #[derive(Debug, Clone)]
@@ -43,6 +46,8 @@ impl Drains {
         let Some(outage) = tx.lock_outage(start.outage).await? else { return Ok(None) };
         let over = outage.closed_at.is_some();
         tx.end_steps(outage.id, over, real).await?;
+        let patience = real.saturating_sub(PATIENCE).unwrap_or(Timestamp::MIN);
+        let given_up = tx.give_up_steps(outage.id, patience, Code::Unavailable, real).await?;
         let policy = tx.on_vendor_down(outage.property).await?;
         let begins = outage.opened_at.saturating_add(policy.after()).unwrap_or(Timestamp::MAX);
         if over || real < begins {
@@ -56,6 +61,9 @@ impl Drains {
         let steps = plan(&policy, &waiting, &standby);
         tx.enter_steps(&outage, &steps, property.clock, real).await?;
         tx.commit().await?;
+        if given_up > 0 {
+            tracing::warn!(outage = %outage.id, steps = given_up, "steps became no requests, and their stays are planned anew");
+        }
         if !steps.is_empty() {
             tracing::info!(outage = %outage.id, stays = steps.len(), "stays that wait are sent elsewhere");
         }

@@ -3,8 +3,8 @@
 //! Every API process runs this beside its dispatcher. Two of them do no harm: a drain's workflow id follows from its outage, a step is locked
 //! while it becomes a request, and the request has an idempotency key that follows from the step. It must not plan.
 //!
-//! How it fails: what could not be done now is done a second later; a step that makes no sense any more is settled with its reason, and the
-//! next look of the drain sends its stay elsewhere.
+//! How it fails: what could not be done now is done a second later, and holds up no other step; one that makes no sense any more is settled
+//! with its reason, and the next look of the drain sends its stay elsewhere, as it does with one that could not be done for minutes.
 
 use crate::{
     accept::{self, Ask, Wanted},
@@ -12,7 +12,7 @@ use crate::{
     problem::Problem,
     state::AppState,
 };
-use lock_domain::{Timestamp, ids::TenantId};
+use lock_domain::{Timestamp, ids::TenantId, problem::Code};
 use lock_store::{AskedStep, OutageRow};
 use lock_workflows::DrainStart;
 use sha2::{Digest, Sha256};
@@ -48,13 +48,15 @@ async fn round(state: &AppState, tenant: TenantId) -> Result<(), Problem> {
     let outages = tx.undrained(AT_ONCE).await.map_err(failure::store)?;
     let steps = tx.asked_steps(AT_ONCE).await.map_err(failure::store)?;
     drop(tx);
+    // What can't go on holds up nobody else.
+    let mut first = Ok(());
     for outage in outages {
-        begin(state, tenant, &outage).await?;
+        first = first.and(begin(state, tenant, &outage).await);
     }
     for step in steps {
-        divert(state, tenant, step).await?;
+        first = first.and(divert(state, tenant, step).await);
     }
-    Ok(())
+    first
 }
 
 async fn begin(state: &AppState, tenant: TenantId, outage: &OutageRow) -> Result<(), Problem> {
@@ -84,12 +86,32 @@ async fn divert(state: &AppState, tenant: TenantId, step: AskedStep) -> Result<(
     };
     match Box::pin(accept::carry(state, ask, Wanted::Divert(step.clone()))).await {
         Ok(_) => Ok(()),
-        Err(problem) if problem.code.status() >= 500 || problem.code.status() == 429 => Err(problem),
+        Err(problem) if passes(problem.code) => Err(problem),
         Err(problem) => {
             tracing::info!(stay = %step.stay, to = %step.to, code = %problem.code, "a stay does not go there");
             let mut tx = state.store().tenant(tenant).await.map_err(failure::store)?;
             tx.settle_step(&step, Err(problem.code), Timestamp::now()).await.map_err(failure::store)?;
             tx.commit().await.map_err(failure::store)
+        }
+    }
+}
+
+/// Whether the next round may succeed where this one could not.
+fn passes(code: Code) -> bool {
+    (code.status() >= 500 && code != Code::PinsExhausted) || code.status() == 429
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_pass_by_itself_is_settled() {
+        for code in [Code::Unavailable, Code::Internal, Code::RateLimited] {
+            assert!(passes(code), "{code}");
+        }
+        for code in [Code::PinsExhausted, Code::CapabilityMissing, Code::RoomUnknown, Code::StayNotWaiting] {
+            assert!(!passes(code), "{code}");
         }
     }
 }

@@ -215,6 +215,28 @@ impl TenantTx<'_> {
         Ok(())
     }
 
+    /// Fails steps that nobody could turn into a request since `asked_before`, so that the next plan sends their stays elsewhere.
+    pub async fn give_up_steps(
+        &mut self,
+        outage: OutageId,
+        asked_before: Timestamp,
+        code: Code,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let done = self
+            .query(
+                "UPDATE drain_steps SET state = 'failed', code = $4, settled_at = $5
+                 WHERE tenant_id = $1 AND outage_id = $2 AND state = 'asked' AND asked_at < $3",
+            )
+            .bind(outage.as_uuid())
+            .bind(Ts(asked_before))
+            .bind(code.text())
+            .bind(Ts(now))
+            .execute(&mut *self.tx)
+            .await?;
+        Ok(done.rows_affected())
+    }
+
     /// Outages that last and whose drain was not begun.
     pub async fn undrained(&mut self, limit: u32) -> Result<Vec<OutageRow>, StoreError> {
         let rows = self
