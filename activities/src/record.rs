@@ -112,13 +112,16 @@ async fn give_back(tx: &mut TenantTx<'_>, new: &StaySnapshot, command: &Command)
             for successor in keys.iter().filter(|successor| !new.retired.contains(&successor.old)) {
                 tx.keep_key(successor.old, successor.key.id).await?;
             }
-            tx.set_diverted(new.id.stay, None).await
+            tx.restore_diverted(new.id.stay).await
         }
         Verb::ModifyStay { keys, .. } | Verb::RoomMove { keys, .. } => {
             for successor in keys.iter().filter(|successor| !new.retired.contains(&successor.old)) {
                 tx.keep_key(successor.old, successor.key.id).await?;
             }
-            Ok(())
+            match command.verb {
+                Verb::RoomMove { .. } => tx.restore_diverted(new.id.stay).await,
+                _ => Ok(()),
+            }
         }
         _ => Ok(()),
     }

@@ -194,6 +194,14 @@ impl VerbKind {
 }
 
 impl Verb {
+    /// Every door that the stay's keys shall open from then on, if the verb says so.
+    pub fn doors(&self) -> Option<&[DoorId]> {
+        match self {
+            Self::New { doors, .. } | Self::RoomMove { doors, .. } | Self::Divert { doors, .. } => Some(doors),
+            _ => None,
+        }
+    }
+
     /// The verb without its arguments.
     pub fn kind(&self) -> VerbKind {
         match self {

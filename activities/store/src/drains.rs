@@ -1,7 +1,7 @@
 //! Where stays go that wait for a vendor that is down: who waits, where they may go, where they were sent, and who stands at the desk.
 
 use crate::{
-    OutageRow, StoreError, TenantTx,
+    CommandStatus, OutageRow, StoreError, TenantTx,
     outages::{forced, outage},
     row::RowExt,
     time::Ts,
@@ -324,7 +324,7 @@ impl TenantTx<'_> {
         row.map_or(Ok(None), |row| row.text_opt("diverted_to"))
     }
 
-    /// Notes it, or that it came to nothing.
+    /// Notes it, or that its own vendor's doors have them again.
     pub async fn set_diverted(&mut self, stay: StayId, to: Option<&str>) -> Result<(), StoreError> {
         self.query("UPDATE stays SET diverted_to = $3 WHERE tenant_id = $1 AND stay_id = $2")
             .bind(stay.as_uuid())
@@ -332,6 +332,41 @@ impl TenantTx<'_> {
             .execute(&mut *self.tx)
             .await?;
         Ok(())
+    }
+
+    /// Notes again whose doors have the stay's keys, after a command that had said otherwise came to nothing: those that the last command
+    /// names that stands.
+    pub async fn restore_diverted(&mut self, stay: StayId) -> Result<(), StoreError> {
+        let commands = self.commands_of(stay).await?;
+        let standing = commands.iter().rev().filter(|row| row.status != CommandStatus::Failed);
+        let doors = standing.filter_map(|row| row.command.verb.doors()).next().unwrap_or_default();
+        let doors: Vec<Uuid> = doors.iter().map(|door| door.as_uuid()).collect();
+        self.query(
+            "UPDATE stays SET diverted_to = (
+                 SELECT d.vendor FROM doors d WHERE d.tenant_id = $1 AND d.door_id = ANY ($3) AND d.room_id IS NOT NULL
+                   AND EXISTS (SELECT FROM drain_steps t JOIN commands c ON c.tenant_id = $1 AND c.command_id = t.command_id
+                               WHERE t.tenant_id = $1 AND t.stay_id = $2 AND t.channel = d.vendor AND c.status <> 'failed') LIMIT 1)
+             WHERE tenant_id = $1 AND stay_id = $2",
+        )
+        .bind(stay.as_uuid())
+        .bind(doors)
+        .execute(&mut *self.tx)
+        .await?;
+        Ok(())
+    }
+
+    /// Vendors whose doors the stay was sent away from.
+    pub async fn left_vendors(&mut self, stay: StayId) -> Result<Vec<String>, StoreError> {
+        let rows = self
+            .query(
+                "SELECT DISTINCT o.vendor FROM drain_steps t JOIN outages o ON o.tenant_id = $1 AND o.outage_id = t.outage_id
+                 JOIN commands c ON c.tenant_id = $1 AND c.command_id = t.command_id
+                 WHERE t.tenant_id = $1 AND t.stay_id = $2 AND c.status <> 'failed' ORDER BY o.vendor",
+            )
+            .bind(stay.as_uuid())
+            .fetch_all(&mut *self.tx)
+            .await?;
+        rows.iter().map(|row| row.text("vendor")).collect()
     }
 
     /// The rooms that a stay has.

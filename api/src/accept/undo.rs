@@ -46,8 +46,9 @@ pub(crate) async fn undo(
             for successor in keys {
                 tx.keep_key(successor.old, successor.key.id).await.map_err(failure::store)?;
             }
-            tx.set_diverted(stay.id, None).await.map_err(failure::store)?;
+            tx.restore_diverted(stay.id).await.map_err(failure::store)?;
         }
+        Verb::RoomMove { .. } => tx.restore_diverted(stay.id).await.map_err(failure::store)?,
         Verb::ModifyStay { .. } => tx.narrow_claims(stay.id).await.map_err(failure::store)?,
         _ => {}
     }
