@@ -92,7 +92,7 @@ impl TenantTx<'_> {
     }
 
     /// Guests' stays that wait for the vendor of an outage, arrive before `until`, and are not on their way elsewhere. A stay waits if its
-    /// keys are wanted now and none is proven at the rooms' doors.
+    /// keys are wanted now and none is proven at the rooms' doors; one that moves, if none is proven at its new room's.
     pub async fn waiting(
         &mut self,
         outage: &OutageRow,
@@ -102,16 +102,17 @@ impl TenantTx<'_> {
         let rows = self
             .query(
                 "SELECT s.stay_id, s.window_from, s.created_at, k.keys,
-                        ARRAY (SELECT channel FROM drain_steps t WHERE t.tenant_id = $1 AND t.outage_id = $4 AND t.stay_id = s.stay_id) AS tried,
+                        ARRAY (SELECT channel FROM drain_steps t WHERE t.tenant_id = $1 AND t.outage_id = $4 AND t.stay_id = s.stay_id
+                               AND t.state <> 'over') AS tried,
                         ARRAY (SELECT d.vendor FROM doors d JOIN room_claims r ON r.tenant_id = $1 AND r.stay_id = s.stay_id
                                    AND r.released_at IS NULL AND r.room_id = d.room_id
-                               WHERE d.tenant_id = $1 AND d.property_id = $2 AND NOT k.cards GROUP BY d.vendor
+                               WHERE d.tenant_id = $1 AND d.property_id = $2 AND NOT k.cards AND s.phase = 'issuing' GROUP BY d.vendor
                                HAVING count(DISTINCT d.room_id) = (SELECT count(DISTINCT r.room_id) FROM room_claims r
                                    WHERE r.tenant_id = $1 AND r.stay_id = s.stay_id AND r.released_at IS NULL)) AS doors_at
                  FROM stays s
                  CROSS JOIN LATERAL (SELECT count(*) AS keys, bool_or(kind = 'card') AS cards FROM keys k
                                      WHERE k.tenant_id = $1 AND k.stay_id = s.stay_id AND k.wish = 'wanted') k
-                 WHERE s.tenant_id = $1 AND s.property_id = $2 AND s.phase = 'issuing' AND s.kind = 'guest' AND NOT s.suspended
+                 WHERE s.tenant_id = $1 AND s.property_id = $2 AND s.phase IN ('issuing', 'moving') AND s.kind = 'guest' AND NOT s.suspended
                    AND s.window_from < $6 AND s.window_until > $5 AND k.keys > 0
                    AND CASE WHEN s.diverted_to IS NULL THEN EXISTS (
                            SELECT FROM doors d WHERE d.tenant_id = $1 AND d.property_id = $2 AND d.room_id = s.room_id AND d.vendor = $3
@@ -119,11 +120,10 @@ impl TenantTx<'_> {
                                              AND v.vendor = d.vendor AND v.standby_rank IS NOT NULL))
                        ELSE s.diverted_to = $3 END
                    AND NOT EXISTS (SELECT FROM credentials c JOIN doors d ON d.tenant_id = $1 AND d.door_id = c.door_id
-                                   WHERE c.tenant_id = $1 AND c.stay_id = s.stay_id AND c.state = 'live' AND d.room_id IS NOT NULL)
+                                   WHERE c.tenant_id = $1 AND c.stay_id = s.stay_id AND c.state = 'live' AND d.room_id IS NOT NULL
+                                     AND (s.phase = 'issuing' OR d.room_id = s.room_id))
                    AND NOT EXISTS (SELECT FROM drain_steps t WHERE t.tenant_id = $1 AND t.outage_id = $4 AND t.stay_id = s.stay_id
-                                   AND t.state IN ('asked', 'accepted')
-                                   AND NOT EXISTS (SELECT FROM commands c WHERE c.tenant_id = $1 AND c.command_id = t.command_id
-                                                   AND c.status = 'failed'))
+                                   AND t.state = 'asked')
                  ORDER BY s.window_from, s.created_at, s.stay_id",
             )
             .bind(outage.property.as_uuid())
@@ -162,7 +162,8 @@ impl TenantTx<'_> {
         rows.iter().map(|row| standby(row, now)).collect()
     }
 
-    /// Writes a plan's steps, after those that an outage has already. Those to the desk are on its list from now on, and appear in the log.
+    /// Writes a plan's steps, after those that an outage has already; one that was over begins anew. Those to the desk are on its list from now
+    /// on, and appear in the log.
     pub async fn enter_steps(
         &mut self,
         outage: &OutageRow,
@@ -178,7 +179,9 @@ impl TenantTx<'_> {
                  SELECT $1, $2, stay_id, channel, place + COALESCE((SELECT max(t.place) FROM drain_steps t WHERE t.tenant_id = $1 AND t.outage_id = $2), 0),
                         CASE channel WHEN 'desk' THEN 'at_desk' ELSE 'asked' END, $5
                  FROM unnest($3::uuid[], $4::text[]) WITH ORDINALITY AS list (stay_id, channel, place)
-                 ON CONFLICT DO NOTHING RETURNING stay_id, channel",
+                 ON CONFLICT (tenant_id, outage_id, stay_id, channel) DO UPDATE
+                     SET state = EXCLUDED.state, place = EXCLUDED.place, asked_at = EXCLUDED.asked_at, settled_at = NULL
+                     WHERE drain_steps.state = 'over' RETURNING stay_id, channel",
             )
             .bind(outage.id.as_uuid())
             .bind(stays)
@@ -199,13 +202,14 @@ impl TenantTx<'_> {
         Ok(())
     }
 
-    /// Ends what of an outage's steps needs nobody any more: at the desk, stays that don't wait any longer; once it is `over`, also what nobody
-    /// has turned into a request yet, so that those stays go on with their own vendor.
+    /// Ends what of an outage's steps needs nobody any more: at the desk, stays that don't wait any longer (one that moves, or whose keys were
+    /// taken away for a while, will again); once it is `over`, also what nobody has turned into a request yet, so that those stays go on with
+    /// their own vendor.
     pub async fn end_steps(&mut self, outage: OutageId, over: bool, now: Timestamp) -> Result<(), StoreError> {
         self.query(
             "UPDATE drain_steps t SET state = CASE WHEN t.state = 'asked' THEN 'returned' ELSE 'over' END, settled_at = $4
              FROM stays s WHERE t.tenant_id = $1 AND t.outage_id = $2 AND s.tenant_id = $1 AND s.stay_id = t.stay_id
-               AND (t.state = 'at_desk' AND (s.phase <> 'issuing' OR $3) OR t.state = 'asked' AND $3)",
+               AND (t.state = 'at_desk' AND (s.phase NOT IN ('issuing', 'moving', 'suspended') OR $3) OR t.state = 'asked' AND $3)",
         )
         .bind(outage.as_uuid())
         .bind(over)
@@ -390,7 +394,7 @@ impl TenantTx<'_> {
                          ORDER BY f.place DESC LIMIT 1) AS refused
                  FROM drain_steps t JOIN outages o ON o.tenant_id = $1 AND o.outage_id = t.outage_id
                  JOIN stays s ON s.tenant_id = $1 AND s.stay_id = t.stay_id JOIN rooms r ON r.tenant_id = $1 AND r.property_id = s.property_id AND r.room_id = s.room_id
-                 WHERE t.tenant_id = $1 AND o.property_id = $2 AND t.state = 'at_desk' AND s.phase = 'issuing'
+                 WHERE t.tenant_id = $1 AND o.property_id = $2 AND t.state = 'at_desk' AND s.phase IN ('issuing', 'moving')
                  ORDER BY s.window_from, s.created_at, s.stay_id LIMIT $3",
             )
             .bind(property.as_uuid())

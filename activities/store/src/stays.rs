@@ -110,7 +110,7 @@ macro_rules! select_stay {
                     next_deadline, reinstates, kind, purpose, created_at, updated_at
              FROM stays CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM commands c WHERE c.tenant_id = stays.tenant_id
                                             AND c.stay_id = stays.stay_id AND c.status = 'held') AS held,
-                    phase = 'issuing' AND EXISTS (SELECT FROM drain_steps t WHERE t.tenant_id = stays.tenant_id
+                    phase IN ('issuing', 'moving') AND EXISTS (SELECT FROM drain_steps t WHERE t.tenant_id = stays.tenant_id
                                                   AND t.stay_id = stays.stay_id AND t.state = 'at_desk') AS at_desk) h
              WHERE tenant_id = $1 ",
             $rest
