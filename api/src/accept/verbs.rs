@@ -92,17 +92,30 @@ pub(super) async fn plan(
                 let detail = format!("the stay {} has room {} already", stay.reservation, rooms[0].number);
                 return Err(Problem::field(Code::SameRoom, "room", detail));
             }
-            let doors = match &gone_to {
-                Some(vendor) => divert::doors_of_move(tx, main, &rooms, vendor).await?,
+            let there = match &gone_to {
+                Some(vendor) => divert::doors_of_move(tx, main, stay.id, &rooms, vendor).await?,
+                None => None,
+            };
+            let returns = gone_to.is_some() && there.is_none();
+            let context = &Context { property: if returns { main } else { context.property }, ..*context };
+            let doors = match there {
+                Some(doors) => doors,
                 None => new::doors(tx, main.id, &rooms).await?,
             };
+            let vendor = VendorTraits::of(&context.property.vendor);
             let keys = tx.keys_of(stay.id).await.map_err(failure::store)?;
-            let made = keys.iter().any(|key| {
-                key.kind == KeyKind::Pin && key.pin_source == PinSource::Vendor && key.wish != Wish::Unwanted
-            });
+            let of_vendor = |key: &KeyRow| key.kind == KeyKind::Pin && key.pin_source == PinSource::Vendor;
+            let made = match returns {
+                true => main.policy.source_at(vendor) == PinSource::Vendor,
+                false => keys.iter().any(|key| of_vendor(key) && key.wish != Wish::Unwanted),
+            };
             let plans: &[PinPlan] = if made { &[PinPlan::Vendor { one_time: false }] } else { &[] };
-            new::one_door_each(VendorTraits::of(&context.property.vendor), plans, doors.len())?;
-            let keys = anew(context, tx, stay.id, asked.encoder.as_deref()).await?;
+            new::one_door_each(vendor, plans, doors.len())?;
+            let mut keys = anew(context, tx, stay.id, asked.encoder.as_deref()).await?;
+            if returns {
+                keys = divert::successors(context, tx, stay.id, &main.vendor).await?;
+                tx.set_diverted(stay.id, None).await.map_err(failure::store)?;
+            }
             let verb = Verb::RoomMove { room: rooms[0].id, doors, keys };
             let command = context.command(verb);
             new::claim(tx, context.property.id, &rooms, stay.id, &accepted.windows, command.id).await?;
@@ -172,13 +185,13 @@ async fn plans(
     let plans = kinds::plans(asked, keys, &context.property.policy, &context.property.vendor)?;
     if vendor.made_pin_per_door && plans.iter().any(|plan| matches!(plan, PinPlan::Vendor { .. })) {
         let commands = tx.commands_of(stay).await.map_err(failure::store)?;
-        let doors = commands.iter().map(|row| match &row.command.verb {
-            Verb::New { doors, .. } | Verb::RoomMove { doors, .. } if row.status != CommandStatus::Failed => {
-                doors.len()
-            }
-            _ => 0,
+        let standing = commands.iter().filter(|row| row.status != CommandStatus::Failed);
+        let doors = standing.fold(0, |most, row| match &row.command.verb {
+            // What came before was another vendor's.
+            Verb::Divert { doors, .. } => doors.len(),
+            verb => verb.doors().map_or(most, |doors| most.max(doors.len())),
         });
-        new::one_door_each(vendor, &plans, doors.max().unwrap_or(0))?;
+        new::one_door_each(vendor, &plans, doors)?;
     }
     Ok(plans)
 }
