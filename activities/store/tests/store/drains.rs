@@ -8,12 +8,13 @@ use jiff::{SignedDuration, Timestamp};
 use lock_domain::{
     clock::ClockOffset,
     command::Verb,
-    drain::{Channel, OnVendorDown, plan},
+    drain::{Channel, OnVendorDown, Step, plan},
     health::{BreakerState, ForceReason, Forced},
-    ids::{CommandId, DoorId, OutageId},
+    ids::{CommandId, DoorId, OutageId, StayId},
     problem::Code,
+    stay::StayPhase,
 };
-use lock_store::{NewDoor, NewStay, OutageRow, PropertyVendor};
+use lock_store::{CommandStatus, NewCommand, NewDoor, NewStay, OutageRow, PropertyVendor, StayRecord};
 use uuid::Uuid;
 
 async fn force(world: &World, state: Option<BreakerState>, now: Timestamp) {
@@ -160,4 +161,157 @@ async fn r_lock_01_who_waits_is_found_once_in_order_and_the_desk_is_told() {
     assert_eq!(tx.desk(world.property, 10).await.unwrap(), []);
     assert_eq!(tx.touched_by(outage.id, 10).await.unwrap(), []);
     assert_eq!(tx.outage(OutageId::from_uuid(Uuid::nil())).await.unwrap(), None);
+}
+
+/// Takes a stay to a phase, as its workflow would report it.
+async fn report(world: &World, stay: StayId, phase: StayPhase) {
+    let mut tx = world.tx().await;
+    let row = tx.stay_by_id(stay).await.unwrap().unwrap();
+    let suspended = phase == StayPhase::Suspended;
+    let new = StayRecord {
+        phase,
+        cause: None,
+        suspended,
+        needs_attention: false,
+        code: None,
+        next_deadline: None,
+        window: row.window,
+        room: row.room,
+        at: noon(),
+    };
+    tx.record_stay(stay, &new).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+/// A look of the drain; who is on the desk's list after it.
+async fn look(world: &World, outage: &OutageRow) -> Vec<StayId> {
+    let policy = OnVendorDown { arriving_within_h: 24, ..OnVendorDown::default() };
+    let mut tx = world.tx().await;
+    tx.end_steps(outage.id, false, noon()).await.unwrap();
+    let waiting = tx.waiting(outage, noon(), policy.horizon(noon())).await.unwrap();
+    let steps = plan(&policy, &waiting, &[]);
+    tx.enter_steps(outage, &steps, ClockOffset::REAL, noon()).await.unwrap();
+    tx.commit().await.unwrap();
+    world.tx().await.desk(world.property, 10).await.unwrap().iter().map(|row| row.stay).collect()
+}
+
+#[tokio::test]
+async fn r_lock_01_a_guest_at_the_desk_is_listed_until_he_has_a_key() {
+    use StayPhase::{Active, Issuing, Moving, Planned, Suspended};
+    let db = TestDb::new().await;
+    let world = World::new(&db).await;
+    force(&world, Some(BreakerState::Open), noon()).await;
+    let outage = outage(&world).await;
+    let (there, moved) = (world.stay("R-1").await, world.new_stay("R-2"));
+    let moved = NewStay { room: world.rooms[1], phase: Moving, ..moved };
+    let mut tx = world.tx().await;
+    tx.insert_stay(&moved).await.unwrap();
+    tx.commit().await.unwrap();
+    for stay in [there, moved.id] {
+        world.key(stay).await;
+    }
+    let sorted = |mut stays: Vec<StayId>| {
+        stays.sort();
+        stays
+    };
+    let both = sorted(vec![there, moved.id]);
+    assert_eq!(sorted(look(&world, &outage).await), both, "also who moves already");
+    for (phase, listed) in [
+        (Moving, true),
+        (Suspended, false),
+        (Issuing, true),
+        (Planned, false),
+        (Issuing, true),
+        (Active, false),
+        (Issuing, true),
+    ] {
+        report(&world, there, phase).await;
+        let expected = if listed { both.clone() } else { vec![moved.id] };
+        assert_eq!(sorted(look(&world, &outage).await), expected, "{phase:?}");
+        let row = world.tx().await.stay_by_id(there).await.unwrap().unwrap();
+        assert_eq!(row.attention_code == Some(Code::DeskIssue), listed, "{phase:?}");
+    }
+    let steps = world.tx().await.steps_of(outage.id, 10).await.unwrap();
+    assert_eq!(steps.len(), 2, "one line for each: {steps:?}");
+}
+
+#[tokio::test]
+async fn r_lock_01_a_step_that_becomes_no_request_is_given_up() {
+    let db = TestDb::new().await;
+    let world = World::new(&db).await;
+    fill(&world).await;
+    let outage = outage(&world).await;
+    let stay = world.stay("R-ks").await;
+    let mut tx = world.tx().await;
+    let channel: Channel = "salto_ks".parse().unwrap();
+    tx.enter_steps(&outage, &[Step { stay, channel }], ClockOffset::REAL, noon()).await.unwrap();
+    let later = noon() + SignedDuration::from_secs(1);
+    assert_eq!(tx.give_up_steps(outage.id, noon(), Code::Unavailable, later).await.unwrap(), 0, "not yet");
+    assert_eq!(tx.asked_steps(10).await.unwrap().len(), 1);
+    assert_eq!(tx.give_up_steps(outage.id, later, Code::Unavailable, later).await.unwrap(), 1, "not those at the desk");
+    assert_eq!(tx.asked_steps(10).await.unwrap(), []);
+    let steps = tx.steps_of(outage.id, 10).await.unwrap();
+    let states: Vec<_> = steps.iter().map(|step| (step.channel.to_string(), step.state.clone())).collect();
+    assert_eq!(
+        states,
+        [("desk", "at_desk"), ("salto_ks", "failed")].map(|(to, state)| (to.to_owned(), state.to_owned()))
+    );
+}
+
+#[tokio::test]
+async fn r_lock_01_a_refused_divert_leaves_the_one_before() {
+    let db = TestDb::new().await;
+    let world = World::new(&db).await;
+    let mut tx = world.tx().await;
+    let mut doors = Vec::new();
+    for vendor in ["salto_ks", "other"] {
+        tx.set_property_vendor(
+            &PropertyVendor {
+                vendor: vendor.to_owned(),
+                row: PropertyVendor::row_of(world.property, vendor),
+                ..salto(&world)
+            },
+            noon(),
+        )
+        .await
+        .unwrap();
+        let id = DoorId::from_uuid(Uuid::new_v4());
+        let (name, vendor, vendor_lock_id) = ("Reader".to_owned(), vendor.to_owned(), "1".to_owned());
+        let door = NewDoor { id, property: world.property, room: Some(world.rooms[0]), name, vendor, vendor_lock_id };
+        tx.create_door(&door).await.unwrap();
+        doors.push(id);
+    }
+    tx.commit().await.unwrap();
+    force(&world, Some(BreakerState::Open), noon()).await;
+    let outage = outage(&world).await;
+    let stay = world.stay("R-1").await;
+    let own = Verb::RoomMove { room: world.rooms[0], doors: vec![world.doors[0]], keys: vec![] };
+    let mut minute = 0;
+    let mut tx = world.tx().await;
+    let mut sent = Vec::new();
+    let divert = |door: DoorId| Verb::Divert { doors: vec![door], keys: vec![], issue_ahead_s: 300 };
+    for (verb, channel) in [(own, None), (divert(doors[0]), Some("salto_ks")), (divert(doors[1]), Some("other"))] {
+        minute += 1;
+        let command = world.command(verb);
+        let at = noon() + SignedDuration::from_mins(minute);
+        let reservation = reservation("R-1");
+        let new = NewCommand { command: &command, property: world.property, stay, reservation: &reservation, at };
+        tx.insert_command(new).await.unwrap();
+        if let Some(to) = channel {
+            let step = Step { stay, channel: to.parse().unwrap() };
+            tx.enter_steps(&outage, &[step], ClockOffset::REAL, noon()).await.unwrap();
+            let asked = tx.asked_steps(1).await.unwrap().remove(0);
+            tx.settle_step(&asked, Ok(command.id), noon()).await.unwrap();
+            tx.set_diverted(stay, Some(to)).await.unwrap();
+        }
+        sent.push(command.id);
+    }
+    assert_eq!(tx.left_vendors(stay).await.unwrap(), ["ttlock"]);
+    let failed = CommandStatus::Failed;
+    for (command, back) in [(sent[2], Some("salto_ks")), (sent[1], None)] {
+        tx.settle_command(command, failed, Some(Code::MoveUnderWay), noon()).await.unwrap();
+        tx.restore_diverted(stay).await.unwrap();
+        assert_eq!(tx.diverted_to(stay).await.unwrap().as_deref(), back);
+    }
+    assert_eq!(tx.left_vendors(stay).await.unwrap(), Vec::<String>::new());
 }
