@@ -65,7 +65,7 @@ pub fn act_of(vendor: &str, verb: &str) -> Option<Act> {
         ("visionline", "doors/checkOut") => Act::Revoke,
         ("visionline", "cards/list") => Act::Read,
         ("visionline", "doors/list" | "encoders/list") => Act::Watch,
-        ("visionline", "sessions/open") => Act::SignIn,
+        // A Visionline session belongs to the act that it is opened for: it is no login elsewhere.
         _ => return None,
     })
 }

@@ -198,16 +198,35 @@ pub fn group(lines: &[CostLine], by: Group) -> Vec<CostLine> {
     sums.into_values().collect()
 }
 
-/// What was done, whatever the vendor: an act for each call that stands for one, repetitions too, as they would be repeated elsewhere.
+/// What was done, whatever the vendor: an act for each call that stands for one, repetitions too, as they would be repeated elsewhere. A look
+/// that belongs to another act counts with that one.
 fn acts(calls: &[CallCount]) -> Acts {
-    let mut acts = Acts::new();
+    let mut own: BTreeMap<&str, Acts> = BTreeMap::new();
     for call in calls {
         if let Some(act) = act_of(&call.vendor, &call.verb) {
-            let sum = acts.entry(act).or_default();
+            let sum = own.entry(&call.vendor).or_default().entry(act).or_default();
             *sum = sum.saturating_add(call.count);
         }
     }
+    let mut acts = Acts::new();
+    for (vendor, done) in own {
+        let others = done.iter().filter(|(act, _)| **act != Act::Read);
+        let within = others.fold(0_u64, |sum, (act, count)| sum.saturating_add(times(*count, looks(vendor, *act))));
+        for (act, count) in done {
+            let count = if act == Act::Read { count.saturating_sub(within) } else { count };
+            if count > 0 {
+                let sum = acts.entry(act).or_default();
+                *sum = sum.saturating_add(count);
+            }
+        }
+    }
     acts
+}
+
+/// How often a key is looked up within an act.
+fn looks(vendor: &str, act: Act) -> u64 {
+    let calls = calls_of(vendor, act).unwrap_or_default().iter();
+    calls.filter(|(verb, _)| act_of(vendor, verb) == Some(Act::Read)).map(|(_, count)| count).sum()
 }
 
 /// What the same keys would take at another vendor, at the prices that hold there on the last day.

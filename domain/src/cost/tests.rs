@@ -75,6 +75,27 @@ fn r_lock_18_a_change_elsewhere_is_a_deletion_and_a_new_key() {
 }
 
 #[test]
+fn r_lock_18_what_belongs_to_an_act_here_is_nothing_of_its_own_elsewhere() {
+    let day = date(2026, 11, 23);
+    for vendor in VENDORS {
+        for act in [Act::Issue, Act::Revoke] {
+            let one = |(verb, count): &(&str, u64)| CallCount {
+                vendor: vendor.to_owned(),
+                ..call(verb, day, "ok", false, *count)
+            };
+            let calls: Vec<CallCount> = calls_of(vendor, act).unwrap().iter().map(one).collect();
+            let there = what_if(&calls, &[], &BTreeMap::new(), "ttlock", day);
+            assert!(!there.acts.contains_key("sign_in"), "{vendor} {act:?}: {:?}", there.acts);
+        }
+    }
+    let card = [("sessions/open", 1), ("cards/list", 1), ("cards/encode", 1), ("sessions/close", 1)];
+    let card = card.map(|(verb, n)| CallCount { vendor: "visionline".to_owned(), ..call(verb, day, "ok", false, n) });
+    let there = what_if(&card, &[], &BTreeMap::new(), "ttlock", day);
+    assert_eq!(there.acts, BTreeMap::from([("issue".to_owned(), 1)]), "the list is part of it");
+    assert_eq!(there.then.calls, 1);
+}
+
+#[test]
 fn every_call_of_an_act_is_known_to_its_vendor() {
     for vendor in VENDORS {
         for act in [Act::Issue, Act::Revoke] {
