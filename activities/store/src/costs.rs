@@ -88,7 +88,9 @@ impl TenantTx<'_> {
 
     /// Keys and doors on each day from one to another, both included, by property and vendor. A key counts at a vendor from the day on
     /// which the first of its doors was proven to have it, until the day on which the last was proven not to have it any more. Doors are
-    /// those that there are now, from the property's first day on.
+    /// those that there are now, from the property's first day on. Days that have not begun at the property yet have nothing.
+    ///
+    /// Attempts are read only of keys that had not gone before these days, however many there ever were.
     pub async fn day_uses(
         &mut self,
         from: Date,
@@ -98,15 +100,21 @@ impl TenantTx<'_> {
         let rows = self
             .query(
                 "WITH own AS (
-                     SELECT property_id, zone, (created_at AT TIME ZONE zone)::date AS first_day FROM properties
+                     SELECT property_id, zone, (created_at AT TIME ZONE zone)::date AS first_day,
+                            LEAST($3::date, (now() AT TIME ZONE zone)::date) AS last_day FROM properties
                      WHERE tenant_id = $1 AND ($4::uuid[] IS NULL OR property_id = ANY($4))
                  ), houses AS (
-                     SELECT d.property_id, d.vendor, o.zone, o.first_day, count(*) AS doors FROM doors d JOIN own o USING (property_id)
+                     SELECT d.property_id, d.vendor, o.first_day, o.last_day, count(*) AS doors FROM doors d JOIN own o USING (property_id)
                      WHERE d.tenant_id = $1 GROUP BY 1, 2, 3, 4
+                 ), asked AS (
+                     -- A day more than any zone is away from UTC: which day it was there is told below. All doors of a key count for its beginning.
+                     SELECT DISTINCT key_id FROM credentials
+                     WHERE tenant_id = $1 AND (state <> 'gone' OR updated_at >= ($2::date - 1)::timestamp AT TIME ZONE 'UTC')
                  ), stood AS (
                      SELECT d.property_id, d.vendor, c.key_id, min(a.began) AS began,
                             max(CASE WHEN c.state = 'gone' THEN COALESCE(a.ended, c.updated_at) ELSE 'infinity' END) AS ended
                      FROM credentials c
+                     JOIN asked USING (key_id)
                      JOIN doors d ON d.tenant_id = $1 AND d.door_id = c.door_id
                      JOIN own o ON o.property_id = d.property_id
                      JOIN LATERAL (
@@ -116,20 +124,21 @@ impl TenantTx<'_> {
                      ) a ON a.began IS NOT NULL
                      WHERE c.tenant_id = $1 GROUP BY 1, 2, 3
                  ), dated AS (
-                     SELECT s.property_id, s.vendor, (s.began AT TIME ZONE o.zone)::date AS began, (s.ended AT TIME ZONE o.zone)::date AS ended
+                     SELECT s.property_id, s.vendor, (s.began AT TIME ZONE o.zone)::date AS began,
+                            LEAST((s.ended AT TIME ZONE o.zone)::date, o.last_day) AS ended
                      FROM stood s JOIN own o USING (property_id)
                  ), made AS (
                      SELECT property_id, vendor, began AS day, count(*) AS n FROM dated GROUP BY 1, 2, 3
                  ), keys AS (
                      SELECT k.property_id, k.vendor, g.day::date AS day, count(*) AS n
                      FROM dated k CROSS JOIN LATERAL generate_series(
-                         GREATEST(k.began, $2::date)::timestamp, LEAST(k.ended, $3::date)::timestamp, interval '1 day') AS g (day)
+                         GREATEST(k.began, $2::date)::timestamp, k.ended::timestamp, interval '1 day') AS g (day)
                      GROUP BY 1, 2, 3
                  )
                  SELECT h.property_id, h.vendor, g.day::date::text AS day, h.doors, COALESCE(k.n, 0) AS keys, COALESCE(m.n, 0) AS made
                  FROM houses h
                  CROSS JOIN LATERAL generate_series(
-                     GREATEST(h.first_day, $2::date)::timestamp, $3::date::timestamp, interval '1 day') AS g (day)
+                     GREATEST(h.first_day, $2::date)::timestamp, h.last_day::timestamp, interval '1 day') AS g (day)
                  LEFT JOIN keys k ON k.property_id = h.property_id AND k.vendor = h.vendor AND k.day = g.day::date
                  LEFT JOIN made m ON m.property_id = h.property_id AND m.vendor = h.vendor AND m.day = g.day::date
                  ORDER BY 1, 2, 3",

@@ -2,11 +2,16 @@
 
 use crate::{
     cluster::TestDb,
-    world::{World, noon},
+    world::{World, noon, window},
 };
 use jiff::{SignedDuration, Timestamp, civil::date};
-use lock_domain::cost::{PriceList, Rates};
-use lock_store::CallsAt;
+use lock_domain::{
+    cost::{PriceList, Rates},
+    credential::CredentialState,
+    ids::*,
+    stay::Action,
+};
+use lock_store::{CallsAt, Outcome, OutcomeKind};
 use std::collections::BTreeMap;
 
 fn at(world: &World, at: Timestamp, count: u64) -> CallsAt {
@@ -53,9 +58,114 @@ async fn r_lock_18_doors_count_each_day_and_a_list_of_the_same_day_is_replaced()
     let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let later = today.saturating_add(jiff::Span::new().days(2));
     let uses = tx.day_uses(today.saturating_sub(jiff::Span::new().days(9)), later, None).await.unwrap();
-    assert!((3..=4).contains(&uses.len()), "from its first day on: {uses:?}");
+    assert!((1..=2).contains(&uses.len()), "from its first day on, until today: {uses:?}");
+    let to_come = tx.day_uses(today.saturating_add(jiff::Span::new().days(1)), later, None).await.unwrap();
+    assert!(to_come.len() <= 1 && to_come.iter().all(|day| day.day < later), "{to_come:?}");
     assert!(uses.iter().all(|day| day.doors == 3 && day.keys == 0 && day.made == 0), "{uses:?}");
     tx.set_price("ttlock", &list("EUR"), world.api_key, noon()).await.unwrap();
     tx.set_price("ttlock", &list("USD"), world.api_key, noon()).await.unwrap();
     assert_eq!(tx.prices().await.unwrap(), BTreeMap::from([("ttlock".to_owned(), vec![list("USD")])]));
+}
+
+/// A hotel that has been there since January, in a zone.
+async fn old_hotel(db: &TestDb, world: &World, zone: &str) {
+    sqlx::query("UPDATE properties SET created_at = '2026-01-01', zone = $2 WHERE tenant_id = $1")
+        .bind(world.tenant.as_uuid())
+        .bind(zone)
+        .execute(&mut db.superuser().await)
+        .await
+        .unwrap();
+}
+
+/// A key's credential in a door is proven to be there, or gone.
+async fn proven(world: &World, (stay, key, door): (StayId, KeyId, usize), kind: OutcomeKind, at: &str) {
+    let (door, at) = (world.doors[door], at.parse().unwrap());
+    let credential = CredentialId::of(key, door);
+    let (action, going, state) = match kind {
+        OutcomeKind::Gone => (Action::Revoke, CredentialState::Revoking, CredentialState::Gone),
+        _ => (Action::Issue { window: window(0, 24) }, CredentialState::Issuing, CredentialState::Live),
+    };
+    let mut tx = world.tx().await;
+    tx.effect_target(credential, key, door, stay, 1, at).await.unwrap();
+    let attempt = tx.record_intent(credential, &action, going, 1, at).await.unwrap();
+    let (requested, effective) = (Some(window(0, 24)), Some(window(0, 24)));
+    let (vendor_ref, code, still_valid_until, unresolved_since, detail) = (Some("1"), None, None, None, None);
+    tx.record_outcome(&Outcome {
+        attempt,
+        credential,
+        kind,
+        state,
+        vendor_ref,
+        requested,
+        effective,
+        code,
+        still_valid_until,
+        unresolved_since,
+        detail,
+        at,
+    })
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+}
+
+/// From one February day to another: the day, the keys that stood on it, and those made on it.
+async fn february(world: &World, from: i8, to: i8) -> Vec<(i8, u64, u64)> {
+    let on = |day| date(2026, 2, day);
+    let uses = world.tx().await.day_uses(on(from), on(to), None).await.unwrap();
+    uses.iter().map(|day| (day.day.day(), day.keys, day.made)).collect()
+}
+
+#[tokio::test]
+async fn r_lock_18_a_key_counts_once_from_its_first_door_until_its_last() {
+    use OutcomeKind::{Gone, Live};
+    let db = TestDb::new().await;
+    let world = World::new(&db).await;
+    old_hotel(&db, &world, "Europe/Lisbon").await;
+    let stay = world.stay("R-1").await;
+    let (two_doors, same_day, moved) = (world.key(stay).await, world.key(stay).await, world.key(stay).await);
+    for (key, door, kind, at) in [
+        (two_doors, 0, Live, "2026-02-10T22:00:00Z"),
+        (two_doors, 2, Live, "2026-02-11T01:00:00Z"),
+        (two_doors, 0, Gone, "2026-02-12T08:00:00Z"),
+        (two_doors, 2, Gone, "2026-02-13T08:00:00Z"),
+        (same_day, 1, Live, "2026-02-11T10:00:00Z"),
+        (same_day, 1, Gone, "2026-02-11T12:00:00Z"),
+        (moved, 0, Live, "2026-02-14T10:00:00Z"),
+        (moved, 1, Live, "2026-02-15T10:00:00Z"),
+        (moved, 0, Gone, "2026-02-15T10:01:00Z"),
+    ] {
+        proven(&world, (stay, key, door), kind, at).await;
+    }
+    let all = [(9, 0, 0), (10, 1, 1), (11, 2, 1), (12, 1, 0), (13, 1, 0), (14, 1, 1), (15, 1, 0), (16, 1, 0)];
+    assert_eq!(february(&world, 9, 16).await, all);
+    // Whatever days are asked for, each says the same.
+    for from in 9..=16 {
+        for to in from..=16 {
+            let (first, last) = (usize::try_from(from - 9).unwrap(), usize::try_from(to - 9).unwrap());
+            assert_eq!(february(&world, from, to).await, all[first..=last], "{from} to {to}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn r_lock_18_a_keys_days_are_those_of_the_propertys_zone_and_its_beginning_is_that_of_all_doors() {
+    use OutcomeKind::{Gone, Live};
+    let db = TestDb::new().await;
+    let world = World::new(&db).await;
+    old_hotel(&db, &world, "Pacific/Auckland").await;
+    let stay = world.stay("R-1").await;
+    let (day, long) = (world.key(stay).await, world.key(stay).await);
+    // Thirteen hours ahead: from half past midnight until half an hour before the next.
+    proven(&world, (stay, day, 0), Live, "2026-02-10T11:30:00Z").await;
+    proven(&world, (stay, day, 0), Gone, "2026-02-11T10:30:00Z").await;
+    // Its first door is long gone when the second one begins.
+    proven(&world, (stay, long, 0), Live, "2026-02-01T00:00:00Z").await;
+    proven(&world, (stay, long, 0), Gone, "2026-02-02T00:00:00Z").await;
+    proven(&world, (stay, long, 1), Live, "2026-02-10T12:00:00Z").await;
+    assert_eq!(february(&world, 10, 12).await, [(10, 1, 0), (11, 2, 1), (12, 1, 0)]);
+    // It stands for good, and costs nothing before the days come.
+    let today = Timestamp::now().in_tz("Pacific/Auckland").unwrap().date();
+    let uses = world.tx().await.day_uses(today, date(today.year() + 1, 12, 31), None).await.unwrap();
+    assert!((1..=2).contains(&uses.len()) && uses.iter().all(|day| day.keys == 1 && day.doors == 3), "{uses:?}");
 }
