@@ -11,6 +11,7 @@
 use crate::{
     adapters::{self, OpenError, Settings},
     attempts::{self, Answer, Intended, Intent, Pins, Sealed, Tried},
+    chunks::{AT_ONCE, chunks},
     failure,
     health::{Gate, Observed},
     outcome::told,
@@ -23,7 +24,8 @@ use futures::{
 };
 use jiff::Timestamp;
 use lock_domain::{
-    ids::AttemptId,
+    credential::KeyKind,
+    ids::{AttemptId, KeyId},
     pin::{self, PinSource},
     problem::Code,
     stay::{Action, Effect, Known},
@@ -38,18 +40,16 @@ use lock_vendors::{
 };
 use lock_workflows::{Batch, Performed};
 use secrecy::{ExposeSecret as _, SecretString};
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tracing::Instrument as _;
 
 /// A pause that is no question of a moment.
 const LONG: Duration = Duration::from_secs(300);
-/// Locks that one batch works at, at a time. A vendor's adapter takes turns where its gateways need it.
-const AT_ONCE: usize = 8;
 /// Answers that come so close together are recorded by one transaction.
 const TOGETHER: Duration = Duration::from_millis(10);
-/// For one operation at a vendor, with all the calls that it takes; one that waits for a person has
+/// For one operation at a vendor, with all the calls that it takes; the one that waits for a person has
 /// [`crate::key_step::CARD_TIMEOUT`].
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// A try that has gone on for so long begins no other card: the next try does. With the call and a look before and after it, a try then
@@ -117,7 +117,8 @@ impl Effects {
         }
         let begun = tokio::time::Instant::now();
         let mut tried: Vec<Option<Tried>> = batch.effects.iter().map(|_| None).collect();
-        let mut left = chunks(&batch.effects);
+        let cards = self.cards_of(batch).await.map_err(|error| failure::record(&error))?;
+        let mut left = chunks(&batch.effects, &cards);
         while let Some(places) = left.pop_front() {
             if ctx.is_cancelled() {
                 places.iter().for_each(|place| tried[*place] = Some(Tried::without_sending(Known::CalledOff)));
@@ -152,6 +153,16 @@ impl Effects {
             Some((code, after)) if !over(ctx, batch, code, after) => Err(failure::again(code, after)),
             _ => Ok(Performed { tenant: batch.id.tenant, known, outrun_by }),
         }
+    }
+
+    /// The stay's cards, if it matters which of its keys are: in a large batch of keys that go.
+    async fn cards_of(&self, batch: &Batch) -> Result<BTreeSet<KeyId>, StoreError> {
+        if batch.effects.len() <= AT_ONCE || batch.effects.iter().all(|effect| effect.action != Action::Revoke) {
+            return Ok(BTreeSet::new());
+        }
+        let mut tx = self.store.tenant(batch.id.tenant).await?;
+        let keys = tx.keys_of(batch.id.stay).await?;
+        Ok(keys.into_iter().filter(|key| key.kind == KeyKind::Card).map(|key| key.id).collect())
     }
 
     /// One try at each of these effects, all at once: their requests leave within a call's time from their intents.
@@ -348,19 +359,6 @@ fn over(ctx: &ActivityContext, batch: &Batch, code: Code, after: Option<Duration
     let scheduled = ctx.info().scheduled_time.and_then(|at| at.elapsed().ok()).unwrap_or_default();
     let wait = after.filter(|after| code == Code::VendorCircuitOpen || *after > LONG).unwrap_or_default();
     ctx.is_cancelled() || scheduled + wait >= batch.budget
-}
-
-/// Parts of a batch that are tried at once. A key is never torn apart: at some vendors it is one thing.
-fn chunks(effects: &[Effect]) -> VecDeque<Vec<usize>> {
-    let mut chunks: VecDeque<Vec<usize>> = VecDeque::new();
-    for (n, effect) in effects.iter().enumerate() {
-        let same_key = n.checked_sub(1).is_some_and(|before| effects[before].key == effect.key);
-        match chunks.back_mut() {
-            Some(last) if same_key || last.len() < AT_ONCE => last.push(n),
-            _ => chunks.push_back(vec![n]),
-        }
-    }
-    chunks
 }
 
 /// What accompanies a call.

@@ -4,7 +4,7 @@ use crate::{
     attempts::{Answer, Intent, Pins},
     cards_out::{self, CardOut},
     effects::{CALL_TIMEOUT, Effects, Trouble, action_name, call, lock_ref},
-    key_step::{CARD_TIMEOUT, Form, KeyRan, KeyStep},
+    key_step::{Form, KeyRan, KeyStep},
     outcome::{Told, told},
     vendor_step::Round,
     whole_key::{Placed, Rest},
@@ -64,8 +64,8 @@ impl Effects {
             may_stand: rest.may_stand(),
             joins,
         };
-        let timeout = if target.kind == KeyKind::Card { CARD_TIMEOUT } else { CALL_TIMEOUT };
-        let KeyRan { rounds, made, stale } = step.run(&vendor, &call(batch, lead.attempt, timeout), now).await;
+        let call = call(batch, lead.attempt, CALL_TIMEOUT);
+        let KeyRan { rounds, made, stale } = step.run(&vendor, &call, now).await;
         let mut made = match &made {
             Some(pin) => Some(self.seal(batch, &effect, target, pin).await?),
             None => None,

@@ -140,7 +140,12 @@ impl KeyStep<'_> {
                 {
                     return self.adopt(vendor, call, found, window, &wanted).await;
                 }
-                match vendor.issue(call, &self.spec(self.form.key_form(), &wanted, window)).await {
+                // Only writing a card waits for a person; a look before or after it is as quick as any.
+                let patient = match self.form {
+                    Form::Card { .. } => CallContext { timeout: CARD_TIMEOUT, ..call.clone() },
+                    _ => call.clone(),
+                };
+                match vendor.issue(&patient, &self.spec(self.form.key_form(), &wanted, window)).await {
                     Ok(issued) => Ok(self.live(issued.credential, false)),
                     Err(error) if error.outcome() == EffectOutcome::Unconfirmed && readable => {
                         match vendor.find(call, &wanted, self.token).await {

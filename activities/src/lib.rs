@@ -6,6 +6,7 @@
 mod adapters;
 mod attempts;
 mod cards_out;
+mod chunks;
 mod contract;
 mod drain;
 mod effects;
