@@ -29,6 +29,10 @@ use uuid::Uuid;
 
 /// Values that one transaction moves: a few milliseconds of work, and rows that nobody else can change for as long.
 const VALUES: u32 = 100;
+/// Rows that are read by one statement in search of values to move.
+const PAGE: u32 = 5_000;
+/// Statements of one transaction, at most.
+const PAGES: u32 = 20;
 /// Data keys that one try wraps anew: each is a call of the key-management service.
 const KEYS: usize = 10;
 /// While the root key refuses, it is asked so often.
@@ -195,8 +199,19 @@ impl Vault {
         let Some(version) = row.rows_version else {
             return Ok(over());
         };
-        let found = tx.sealed_before(column, version, after, VALUES).await?;
-        let next = found.last().filter(|_| found.len() >= VALUES as usize).map(|last| last.row.to_string());
+        // In a later pass hardly anything is found, and a table may be long.
+        let (mut found, mut next) = (Vec::new(), after);
+        for _ in 0..PAGES {
+            let until = tx.sealed_bound(column, next, PAGE).await?;
+            let wanted = VALUES - u32::try_from(found.len()).unwrap_or(VALUES);
+            found.append(&mut tx.sealed_before(column, version, (next, until), wanted).await?);
+            let full = found.len() >= VALUES as usize;
+            next = if full { found.last().map(|last| last.row) } else { until };
+            if full || next.is_none() {
+                break;
+            }
+        }
+        let next = next.map(|row| row.to_string());
         let mut fresh = Vec::with_capacity(found.len());
         for one in found {
             let place = Place { table: column.table(), column: column.column(), row: one.row };

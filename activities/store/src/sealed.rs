@@ -1,5 +1,8 @@
 //! Columns that hold sealed values, as a rotation of keys sees them: bytes with a version of a key in front, in the order of their rows.
 //!
+//! A table may hold more rows than one statement has time for, and no index may see what is in a column, because that comes before the tenant's
+//! protection. So a table is read by ranges of its rows' ids, each of a bounded number of rows.
+//!
 //! It doesn't know how they are sealed, but for where the version stands: the four bytes after the first three. A test compares
 //! [`SealedColumn::ALL`] with the catalogue, so that a new column can't be forgotten.
 
@@ -25,14 +28,20 @@ macro_rules! columns {
             const fn select(self) -> &'static str {
                 match self { $(Self::$name => concat!(
                     "SELECT ", $id, " AS row_id, ", $column, " AS sealed FROM ", $table, " WHERE tenant_id = $1 AND ", $column, " IS NOT NULL
-                     AND substring(", $column, " FROM 4 FOR 4) < $2 AND ($3::uuid IS NULL OR ", $id, " > $3) ORDER BY ", $id, " LIMIT $4"
+                     AND substring(", $column, " FROM 4 FOR 4) < $2 AND ", $id, " > $3 AND ", $id, " <= $4 ORDER BY ", $id, " LIMIT $5"
                 ),)* }
             }
 
             const fn count(self) -> &'static str {
                 match self { $(Self::$name => concat!(
                     "SELECT count(*) AS n FROM ", $table, " WHERE tenant_id = $1 AND ", $column, " IS NOT NULL AND substring(", $column,
-                    " FROM 4 FOR 4) < $2"
+                    " FROM 4 FOR 4) < $2 AND ", $id, " > $3 AND ", $id, " <= $4"
+                ),)* }
+            }
+
+            const fn bound(self) -> &'static str {
+                match self { $(Self::$name => concat!(
+                    "SELECT ", $id, " AS row_id FROM ", $table, " WHERE tenant_id = $1 AND ", $id, " > $2 ORDER BY ", $id, " LIMIT 1 OFFSET $3"
                 ),)* }
             }
 
@@ -79,19 +88,35 @@ pub struct Resealed {
     pub new: Vec<u8>,
 }
 
+/// So many rows are counted by one statement.
+const COUNTED: u32 = 50_000;
+
 impl TenantTx<'_> {
-    /// Values under a version before `version`, in the order of their rows' ids, from after a row on.
+    /// The row up to which there are `rows` of them from after another; `None` if there are fewer.
+    pub async fn sealed_bound(
+        &mut self,
+        column: SealedColumn,
+        after: Option<Uuid>,
+        rows: u32,
+    ) -> Result<Option<Uuid>, StoreError> {
+        let query =
+            self.query(column.bound()).bind(after.unwrap_or(Uuid::nil())).bind(i64::from(rows.saturating_sub(1)));
+        query.fetch_optional(&mut *self.tx).await?.map(|row| row.uuid("row_id")).transpose()
+    }
+
+    /// Values under a version before `version`, in the order of their rows' ids, from after a row on, and not beyond another.
     pub async fn sealed_before(
         &mut self,
         column: SealedColumn,
         version: u32,
-        after: Option<Uuid>,
+        (after, until): (Option<Uuid>, Option<Uuid>),
         limit: u32,
     ) -> Result<Vec<SealedRow>, StoreError> {
         let rows = self
             .query(column.select())
             .bind(version.to_be_bytes().to_vec())
-            .bind(after)
+            .bind(after.unwrap_or(Uuid::nil()))
+            .bind(until.unwrap_or(Uuid::max()))
             .bind(i64::from(limit))
             .fetch_all(&mut *self.tx)
             .await?;
@@ -100,8 +125,22 @@ impl TenantTx<'_> {
 
     /// How many values are under a version before `version`.
     pub async fn count_sealed_before(&mut self, column: SealedColumn, version: u32) -> Result<u64, StoreError> {
-        let row = self.query(column.count()).bind(version.to_be_bytes().to_vec()).fetch_one(&mut *self.tx).await?;
-        u64::try_from(row.int("n")?).map_err(|_| StoreError::Corrupt("n"))
+        let (mut after, mut count) = (None, 0);
+        loop {
+            let until = self.sealed_bound(column, after, COUNTED).await?;
+            let row = self
+                .query(column.count())
+                .bind(version.to_be_bytes().to_vec())
+                .bind(after.unwrap_or(Uuid::nil()))
+                .bind(until.unwrap_or(Uuid::max()))
+                .fetch_one(&mut *self.tx)
+                .await?;
+            count += u64::try_from(row.int("n")?).map_err(|_| StoreError::Corrupt("n"))?;
+            if until.is_none() {
+                return Ok(count);
+            }
+            after = until;
+        }
     }
 
     /// Puts values in the place of others. One that was changed meanwhile is left alone. Returns how many were replaced.

@@ -86,10 +86,24 @@ async fn sealed_values_are_walked_in_order_and_replaced_once() {
     world.key(stay).await;
     let mut tx = world.tx().await;
     // Whatever the test world seals with has some version in these bytes; every one is below the highest.
-    let all = tx.sealed_before(SealedColumn::Pins, u32::MAX, None, 10).await.unwrap();
+    let all = tx.sealed_before(SealedColumn::Pins, u32::MAX, (None, None), 10).await.unwrap();
     let count = tx.count_sealed_before(SealedColumn::Pins, u32::MAX).await.unwrap();
     assert_eq!((all.len() as u64, all.is_empty()), (count, false));
-    assert!(tx.sealed_before(SealedColumn::Pins, u32::MAX, Some(all[0].row), 10).await.unwrap().len() < all.len());
+    assert!(
+        tx.sealed_before(SealedColumn::Pins, u32::MAX, (Some(all[0].row), None), 10).await.unwrap().len() < all.len()
+    );
+    // By ranges of so many rows, each of which ends where the next begins.
+    let (mut after, mut walked) = (None, Vec::new());
+    loop {
+        let until = tx.sealed_bound(SealedColumn::Pins, after, 1).await.unwrap();
+        walked.extend(tx.sealed_before(SealedColumn::Pins, u32::MAX, (after, until), 10).await.unwrap());
+        match until {
+            Some(_) => after = until,
+            None => break,
+        }
+    }
+    assert_eq!(walked, all);
+    assert_eq!(tx.sealed_bound(SealedColumn::Pins, None, 1_000_000).await.unwrap(), None);
     let mut new = vec![0xB7, 1, 1];
     new.extend(7_u32.to_be_bytes());
     new.extend([0; 80]);
@@ -99,7 +113,7 @@ async fn sealed_values_are_walked_in_order_and_replaced_once() {
     assert_eq!(tx.count_sealed_before(SealedColumn::Pins, 7).await.unwrap(), count - 1);
     assert_eq!(tx.count_sealed_before(SealedColumn::Pins, 8).await.unwrap(), count);
     for column in SealedColumn::ALL {
-        tx.sealed_before(*column, 1, None, 1).await.unwrap();
+        tx.sealed_before(*column, 1, (None, None), 1).await.unwrap();
         tx.count_sealed_before(*column, 1).await.unwrap();
         tx.replace_sealed(*column, &list).await.unwrap();
     }
