@@ -40,5 +40,6 @@ mod tracing;
 mod upgrade;
 mod vault;
 mod vault_aws;
+mod vault_roots;
 mod vendor_flags;
 mod webhooks;

@@ -24,7 +24,7 @@ use uuid::Uuid;
 const AT_ONCE: usize = 16;
 
 /// A hotel with a secret in each sealed column but that of webhooks, and one PIN.
-async fn furnished() -> (Hotel, String) {
+pub async fn furnished() -> (Hotel, String) {
     let hotel = Hotel::open().await;
     hotel.pms.check_in("R1", "101", 30).await.expect(201);
     hotel.pms.post("webhook-endpoints", json!({ "sender": "pms" })).await.expect(201);
@@ -32,7 +32,7 @@ async fn furnished() -> (Hotel, String) {
     (hotel, stay["keys"][0]["id"].as_str().unwrap().to_owned())
 }
 
-async fn ask(hotel: &Hotel, wish: Value) -> (StayRun, String) {
+pub async fn ask(hotel: &Hotel, wish: Value) -> (StayRun, String) {
     let rotation = hotel.pms.post("/v1/vault/rotations", wish).await.expect(202).body;
     let id = rotation["id"].as_str().unwrap().to_owned();
     let workflow = RotationRef { tenant: hotel.tenant, rotation: id.parse().unwrap() }.workflow_id();
@@ -40,7 +40,7 @@ async fn ask(hotel: &Hotel, wish: Value) -> (StayRun, String) {
 }
 
 /// Lets the rotation's long wait pass, and returns it when it is done.
-async fn done(hotel: &Hotel, run: &StayRun, id: &str) -> Value {
+pub async fn done(hotel: &Hotel, run: &StayRun, id: &str) -> Value {
     until("the workflow is there", Duration::from_secs(30), || async {
         let path = format!("/v1/vault/rotations/{id}");
         let now = hotel.pms.get(&path).await.expect(200).body;
@@ -55,7 +55,7 @@ async fn done(hotel: &Hotel, run: &StayRun, id: &str) -> Value {
     .await
 }
 
-fn fresh_keys(hotel: &Hotel) -> DataKeys {
+pub fn fresh_keys(hotel: &Hotel) -> DataKeys {
     shared().keys(&hotel.store)
 }
 
@@ -66,7 +66,7 @@ async fn all_open_under(hotel: &Hotel, version: u32) -> usize {
     let mut tx = hotel.store.tenant(hotel.tenant).await.unwrap();
     for column in SealedColumn::ALL {
         assert_eq!(tx.count_sealed_before(*column, version).await.unwrap(), 0, "{column:?}");
-        for row in tx.sealed_before(*column, version + 1, None, 1_000).await.unwrap() {
+        for row in tx.sealed_before(*column, version + 1, (None, None), 1_000).await.unwrap() {
             let place = Place { table: column.table(), column: column.column(), row: row.row };
             keys.open(hotel.tenant, &place, &row.sealed).await.unwrap();
             opened += 1;
@@ -79,11 +79,11 @@ async fn all_open_under(hotel: &Hotel, version: u32) -> usize {
     opened
 }
 
-async fn states(hotel: &Hotel, purpose: Purpose) -> Vec<(u32, KeyState)> {
+pub async fn states(hotel: &Hotel, purpose: Purpose) -> Vec<(u32, KeyState)> {
     fresh_keys(hotel).versions(Owner::from(hotel.tenant), purpose).await.unwrap()
 }
 
-async fn events(hotel: &Hotel, kind: &str) -> usize {
+pub async fn events(hotel: &Hotel, kind: &str) -> usize {
     let mut tx = hotel.store.tenant(hotel.tenant).await.unwrap();
     let all = tx.events_after(None, 1_000, None).await.unwrap();
     all.iter().filter(|row| row.kind == kind).count()
@@ -184,7 +184,7 @@ async fn a_value_that_does_not_open_is_left_and_keeps_the_old_key() {
     let (hotel, key) = furnished().await;
     let key: KeyId = key.parse().unwrap();
     let mut tx = hotel.store.tenant(hotel.tenant).await.unwrap();
-    let rows = tx.sealed_before(SealedColumn::Pins, u32::MAX, None, 10).await.unwrap();
+    let rows = tx.sealed_before(SealedColumn::Pins, u32::MAX, (None, None), 10).await.unwrap();
     let row = rows.into_iter().find(|row| row.row == key.as_uuid()).unwrap();
     let mut damaged = row.sealed.clone();
     *damaged.last_mut().unwrap() ^= 1;
@@ -293,7 +293,7 @@ async fn r_lock_03_a_refused_root_key_locks_secrets_while_the_log_goes_on() {
 }
 
 /// The tenant's accesses for a purpose.
-async fn accesses(hotel: &Hotel, purpose: &str) -> Vec<lock_store::AccessRow> {
+pub async fn accesses(hotel: &Hotel, purpose: &str) -> Vec<lock_store::AccessRow> {
     let mut tx = hotel.store.tenant(hotel.tenant).await.unwrap();
     let all = tx.accesses_since(Timestamp::UNIX_EPOCH, 10_000).await.unwrap();
     all.into_iter().filter(|row| row.purpose == purpose).collect()
@@ -365,7 +365,7 @@ async fn r_lock_03_a_process_that_never_worked_for_a_tenant_is_told_of() {
         oddity: None,
     };
     tx.record_accesses(&[known]).await.unwrap();
-    let sealed = tx.sealed_before(SealedColumn::Pins, u32::MAX, None, 1).await.unwrap().remove(0);
+    let sealed = tx.sealed_before(SealedColumn::Pins, u32::MAX, (None, None), 1).await.unwrap().remove(0);
     tx.commit().await.unwrap();
     for (name, alerts) in [("known", 0), ("stranger", 1), ("stranger", 1)] {
         let kms = Arc::new(LocalFileKms::open(&shared().kms_dir).unwrap());
