@@ -19,7 +19,11 @@ use std::time::Duration;
 
 /// A stay that begins in so many minutes.
 fn booking(reservation: &str, room: &str, minutes: i64) -> Value {
-    let from = Timestamp::now() + SignedDuration::from_mins(minutes);
+    arriving(reservation, room, SignedDuration::from_mins(minutes))
+}
+
+fn arriving(reservation: &str, room: &str, left: SignedDuration) -> Value {
+    let from = Timestamp::now() + left;
     let until = from + SignedDuration::from_hours(20);
     json!({ "reservation": reservation, "room": room, "from": from.to_string(), "until": until.to_string() })
 }
@@ -239,6 +243,120 @@ async fn r_lock_01_a_stay_with_a_key_that_works_is_sent_nowhere() {
     hotel.force("released").await;
 }
 
+/// The vendor whose doors have the stay's keys, as the record says; `None` is the property's own.
+async fn gone_to(hotel: &Hotel, reservation: &str) -> Option<String> {
+    let mut tx = hotel.store.tenant(hotel.tenant).await.unwrap();
+    let stay = tx.stay(hotel.property, &reservation.parse().unwrap()).await.unwrap().unwrap();
+    tx.diverted_to(stay.id).await.unwrap()
+}
+
+/// Waits until the record says that the stay has gone to SALTO KS.
+async fn goes(hotel: &Hotel, reservation: &str) {
+    until(&format!("{reservation} goes"), Duration::from_secs(60), || async {
+        let to = gone_to(hotel, reservation).await;
+        if to.as_deref() == Some("salto_ks") { Ok(()) } else { Err(to) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r_lock_01_who_is_refused_when_his_time_comes_returns_and_goes_to_the_desk() {
+    let hotel = Hotel::open().await;
+    let standby = hotel.standby(&["101"], 9).await;
+    hotel.drains_to(&["salto_ks", "desk"]).await;
+    hotel.wrong_reader(&standby, "102").await;
+    hotel.force("open").await;
+    // Keys of that vendor open at once, so they are made five minutes before arrival, which is after the stay has gone.
+    let left = SignedDuration::from_secs(5 * 60 + 30);
+    for (reservation, room) in [("R1", "101"), ("R2", "102")] {
+        hotel.pms.post("stays", arriving(reservation, room, left)).await.expect(202);
+        goes(&hotel, reservation).await;
+    }
+    assert_eq!(standby.guests(), 0);
+    assert!(!invariants::open_operations(&hotel).await.is_empty(), "nobody has arrived yet");
+    hotel.pms.phase("R1", "active").await;
+    assert_eq!(hotel.desk(1).await, ["R2"]);
+    assert_eq!((gone_to(&hotel, "R1").await.as_deref(), gone_to(&hotel, "R2").await), (Some("salto_ks"), None));
+    assert_eq!(standby.guests(), 1);
+    hotel.force("released").await;
+    hotel.pms.phase("R2", "active").await;
+    assert!(hotel.try_pin("102", &hotel.pms.reveal_wanted("R2").await).opened);
+    at_rest(&hotel).await;
+    one_effective_each(&hotel).await;
+    invariants::check(&hotel).await;
+}
+
+#[tokio::test]
+async fn r_lock_01_what_is_asked_of_a_stay_that_has_gone_is_done_where_it_is() {
+    let hotel = Hotel::open().await;
+    let standby = hotel.standby(&["101", "102"], 9).await;
+    hotel.drains_to(&["salto_ks", "desk"]).await;
+    hotel.force("open").await;
+    hotel.pms.post("stays", booking("R1", "101", 1)).await.expect(202);
+    hotel.pms.phase("R1", "active").await;
+    at_rest(&hotel).await;
+    dark(&hotel);
+    let first = hotel.pms.reveal_wanted("R1").await;
+    assert!(standby.opens("101", &first));
+    let stay = hotel.pms.stay("R1").await;
+    let wanted = stay["keys"].as_array().unwrap().iter().find(|key| key["wish"] == "wanted").unwrap()["id"].clone();
+    let again = hotel.pms.verb("R1", "reissue", json!({ "key": wanted })).await.ok().body;
+    assert_eq!(hotel.pms.ended(&again["operation"]).await, "done", "{again:#}");
+    let second = hotel.pms.reveal_wanted("R1").await;
+    assert!(second != first && standby.opens("101", &second) && !standby.opens("101", &first));
+
+    let moved = hotel.pms.verb("R1", "room-move", json!({ "room": "102" })).await.ok().body;
+    assert_eq!(hotel.pms.ended(&moved["operation"]).await, "done", "{moved:#}");
+    assert!(standby.opens("102", &second) && !standby.opens("101", &second), "the digits stay, the old door is shut");
+    assert_eq!((gone_to(&hotel, "R1").await.as_deref(), standby.guests()), (Some("salto_ks"), 1));
+    assert!(hotel.codes().is_empty(), "{:?}", hotel.codes());
+
+    // 103 has no reader of that vendor: back to the own one, which is dark.
+    hotel.pms.post("stays/R1/room-move", json!({ "room": "103" })).await.expect(202);
+    assert_eq!(hotel.desk(1).await, ["R1"]);
+    assert_eq!(hotel.pms.stay("R1").await["phase"], "moving");
+    assert!(standby.opens("102", &second), "the old room opens until the new one does");
+    hotel.sim.sim().clear_faults();
+    hotel.force("released").await;
+    hotel.pms.phase("R1", "active").await;
+    at_rest(&hotel).await;
+    assert!(hotel.try_pin("103", &hotel.pms.reveal_wanted("R1").await).opened);
+    assert_eq!((gone_to(&hotel, "R1").await, standby.guests(), hotel.codes().len()), (None, 0, 1));
+    one_effective_each(&hotel).await;
+    invariants::check(&hotel).await;
+}
+
+#[tokio::test]
+async fn r_lock_01_a_guest_at_the_desk_stays_on_its_list_whatever_is_asked() {
+    let hotel = Hotel::open().await;
+    hotel.drains_to(&["desk"]).await;
+    hotel.pms.check_in("R0", "104", 20).await.expect(201);
+    hotel.force("open").await;
+    dark(&hotel);
+    hotel.pms.post("stays", booking("R1", "101", 1)).await.expect(202);
+    assert_eq!(hotel.desk(1).await, ["R1"]);
+    hotel.pms.post("stays/R1/suspend", json!({})).await.expect(202);
+    assert!(hotel.desk(0).await.is_empty());
+    hotel.pms.post("stays/R1/resume", json!({})).await.expect(202);
+    assert_eq!(hotel.desk(1).await, ["R1"]);
+    hotel.pms.post("stays/R1/room-move", json!({ "room": "102" })).await.expect(202);
+    // Somebody with a key moves: the old room opens, the new one doesn't.
+    hotel.pms.post("stays/R0/room-move", json!({ "room": "103" })).await.expect(202);
+    assert_eq!(hotel.desk(2).await, ["R0", "R1"]);
+    let rooms = hotel.pms.get("desk").await.expect(200).body;
+    let rooms: Vec<_> = rooms["guests"].as_array().unwrap().iter().map(|line| line["room"].clone()).collect();
+    assert_eq!(rooms, ["103", "102"]);
+    hotel.sim.sim().clear_faults();
+    hotel.force("released").await;
+    for reservation in ["R0", "R1"] {
+        hotel.pms.phase(reservation, "active").await;
+    }
+    at_rest(&hotel).await;
+    assert!(hotel.desk(0).await.is_empty());
+    one_effective_each(&hotel).await;
+    invariants::check(&hotel).await;
+}
+
 #[tokio::test]
 async fn r_lock_11_the_override_path_works_and_is_audited() {
     let (hotel, other) = (Hotel::open().await, Hotel::open().await);
@@ -289,6 +407,8 @@ async fn set_up_of_vendors_probes_and_choices_is_checked() {
     let put = |path: &'static str, body: Value| hotel.pms.put(path, body);
     put("vendors/ttlock", json!({ "config": {} })).await.problem(422, "invalid_field");
     put("vendors/nobody", json!({ "config": {} })).await.problem(422, "invalid_field");
+    put("vendors/vostio", json!({ "config": {} })).await.problem(422, "invalid_field");
+    put("vendors/visionline", json!({ "config": {}, "standby_rank": 2 })).await.problem(422, "invalid_field");
     let door = json!({ "config": {}, "doors": [{ "room": "999", "name": "Reader", "lock": "x" }] });
     put("vendors/salto_ks", door).await.problem(422, "room_unknown");
     put("on-vendor-down", json!({ "channels": ["ttlock"] })).await.problem(422, "invalid_field");
