@@ -30,7 +30,14 @@ const VENDORS: [&str; 3] = ["visionline", "salto_ship", "salto_pms"];
 
 impl Desk {
     async fn open(vendor: &'static str) -> Self {
-        let rooms = ["101", "102", "103"].map(|room| (room.to_owned(), room.to_owned())).to_vec();
+        Self::with_common(vendor, &[]).await
+    }
+
+    /// Some of the doors belong to no room.
+    async fn with_common(vendor: &'static str, common: &[&str]) -> Self {
+        let rooms = ["101", "102", "103"].into_iter().filter(|door| !common.contains(door));
+        let rooms = rooms.map(|room| (room.to_owned(), room.to_owned())).collect();
+        let common = common.iter().map(|door| (*door).to_owned()).collect();
         let (server, config, secrets) = if vendor == "visionline" {
             let server = visionline::SimServer::start(([127, 0, 0, 1], 0).into()).await.unwrap();
             server.sim().seed(3, 1);
@@ -55,7 +62,7 @@ impl Desk {
             };
             (Server::Space(server), config, secrets)
         };
-        let site = Site::open(SetUp { vendor, config, secrets, rooms, common: vec![] }).await;
+        let site = Site::open(SetUp { vendor, config, secrets, rooms, common }).await;
         Self { site, server, vendor }
     }
 
@@ -213,6 +220,22 @@ async fn a_second_card_joins_the_first_and_both_go_together() {
         let out = desk.site.pms.verb("R1", "check-out", json!({})).await.ok().body;
         assert_eq!((out["phase"].as_str(), desk.standing()), (Some("ended"), 0), "{vendor}: {out:#}");
     }
+}
+
+#[tokio::test]
+async fn however_many_cards_a_stay_has_its_check_out_takes_them_at_once() {
+    let desk = Desk::with_common("salto_pms", &["102"]).await;
+    let mut body = desk.guest("R1", "101");
+    body["keys"] = json!(5);
+    desk.site.pms.post("stays", body).await.expect(202);
+    desk.site.pms.phase("R1", "active").await;
+    desk.site.pms.verb("R1", "check-out", json!({})).await.ok();
+    desk.site.pms.phase("R1", "ended").await;
+    assert_eq!(desk.standing(), 0);
+    let sql = "SELECT count(*) FROM key_credential_attempts WHERE tenant_id = $1 AND outcome = 'refused'";
+    let mut db = invariants::owner().await;
+    let refused: i64 = sqlx::query_scalar(sql).bind(desk.site.tenant.as_uuid()).fetch_one(&mut db).await.unwrap();
+    assert_eq!(refused, 0, "nothing of the stay was left to stand beside");
 }
 
 #[tokio::test]
