@@ -114,6 +114,9 @@ pub enum Verb {
     /// Another vendor's doors of the same rooms, with keys of that vendor, because the stay's own vendor is down and nothing is proven there.
     /// What may stand in the locks that are left is taken out once the new keys are proven.
     Divert {
+        /// The other vendor; `None` in what was written before effects went to its queue.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        vendor: Option<String>,
         /// Every door that the keys open afterwards.
         doors: Vec<DoorId>,
         /// One for each key that is wanted.

@@ -127,6 +127,12 @@ impl KeyLifecycle {
                 Next::Finish => None,
             };
             Self::publish(ctx, now, deadline).await?;
+            // A command may have come meanwhile, and have dropped what was to be made: nobody would take that away again. Stays that began
+            // before `fresh-effects` acted all the same.
+            let stale = matches!(next, Next::Act(..)) && ctx.state(|s| s.changes) != seen;
+            if stale && ctx.patched("fresh-effects") {
+                continue;
+            }
             match next {
                 Next::Act(urgency, effects) => Self::act(ctx, urgency, effects).await?,
                 Next::Sleep(until) => {
@@ -276,7 +282,9 @@ impl KeyLifecycle {
                 round: s.stay.rounds,
                 traceparent: s.traceparent.clone(),
             };
-            (batch, vendor_queue(&s.vendor), s.stay.policy.retry_cap_s)
+            // At another vendor's doors, that vendor's queue: a dark vendor's slots and limits are not for them.
+            let vendor = s.stay.vendor_of(&effects).unwrap_or(&s.vendor);
+            (batch, vendor_queue(vendor), s.stay.policy.retry_cap_s)
         });
         let cap = Duration::from_secs(cap.into());
         let retry =
@@ -293,11 +301,19 @@ impl KeyLifecycle {
             .cancellation_type(ActivityCancellationType::WaitCancellationCompleted)
             .cancellation_token(stop.clone())
             .build();
+        let begun = Self::now(ctx);
+        let mut gave_way = false;
         let known = {
             let mut running = Box::pin(ctx.execute_activity(VendorActivities::perform, batch, options));
             loop {
                 let now = Self::now(ctx);
-                let (alarm, seen) = ctx.state(|s| (s.stay.next_alarm(urgency, now), s.changes));
+                let (alarm, way, seen) = ctx.state(|s| {
+                    let way = s.stay.gives_way_at(urgency, &effects, begun, now);
+                    (s.stay.next_alarm(urgency, now), way, s.changes)
+                });
+                // Stays that began before `give-way` had no such alarm.
+                let way = way.filter(|_| ctx.patched("give-way"));
+                let alarm = alarm.into_iter().chain(way).min();
                 let left = alarm.and_then(|at| Duration::try_from(at.duration_since(now)).ok());
                 let awake = WorkflowCancellationToken::new();
                 let waiting =
@@ -323,12 +339,17 @@ impl KeyLifecycle {
                 }
                 drop(changed);
                 let now = Self::now(ctx);
-                let stopped = ctx.state_mut(|s| {
+                let (stopped, way) = ctx.state_mut(|s| {
                     s.stay.tick(now);
-                    s.stay.preempts(urgency, &effects, now)
+                    (s.stay.preempts(urgency, &effects, now), s.stay.gives_way_at(urgency, &effects, begun, now))
                 });
                 if stopped {
                     stop.cancel_with_reason("something more urgent came up");
+                    break running.await;
+                }
+                if way.is_some_and(|at| at <= now) && ctx.patched("give-way") {
+                    gave_way = true;
+                    stop.cancel_with_reason("others have their turn");
                     break running.await;
                 }
             }
@@ -354,6 +375,7 @@ impl KeyLifecycle {
                     Err(temporalio_workflow::ActivityExecutionError::Cancelled(_)) => Known::CalledOff,
                     Err(_) => Known::Unconfirmed { code: Code::Unproven },
                 };
+                let one = if gave_way && one == Known::CalledOff { s.stay.gave_way(effect) } else { one };
                 s.stay.record(effect, one, now);
             }
             if let Some(read) = &read {

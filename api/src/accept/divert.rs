@@ -52,7 +52,7 @@ pub(super) async fn plan(
     let keys = successors(context, tx, stay.id, &step.to).await?;
     tx.set_diverted(stay.id, Some(&step.to)).await.map_err(failure::store)?;
     let issue_ahead_s = property.policy.at(vendor, KeyKind::Pin).issue_ahead_s;
-    let command = context.command(Verb::Divert { doors, keys, issue_ahead_s });
+    let command = context.command(Verb::Divert { vendor: Some(step.to.clone()), doors, keys, issue_ahead_s });
     tx.settle_step(step, Ok(command.id), context.at).await.map_err(failure::store)?;
     Ok(command)
 }

@@ -128,7 +128,10 @@ impl Stay {
             Verb::Cancel => self.end(EndCause::NoShow, Some(command.id)),
             Verb::Read => self.reading = true,
             Verb::Used { key } => self.used(*key, Some(command.id)),
-            Verb::Divert { doors, keys, issue_ahead_s } => self.divert(command.id, doors, keys, *issue_ahead_s),
+            Verb::Divert { vendor, doors, keys, issue_ahead_s } => {
+                self.elsewhere.extend(vendor.iter().map(|vendor| (vendor.clone(), doors.clone())));
+                self.divert(command.id, doors, keys, *issue_ahead_s);
+            }
         }
         self.hurry();
         self.spread();

@@ -19,6 +19,12 @@ impl Stay {
         if self.wanted().any(proven) { Err(Code::StayNotWaiting) } else { Ok(()) }
     }
 
+    /// The other vendor whose doors all of these effects concern, if the stay was sent to one; else they are its own vendor's.
+    pub fn vendor_of(&self, effects: &[Effect]) -> Option<&str> {
+        let all_at = |doors: &Vec<DoorId>| effects.iter().all(|effect| doors.contains(&effect.door));
+        self.elsewhere.iter().rev().find(|(_, doors)| all_at(doors)).map(|(vendor, _)| vendor.as_str())
+    }
+
     /// Wants other keys at other doors.
     pub(super) fn divert(&mut self, command: CommandId, doors: &[DoorId], keys: &[Successor], ahead_s: u32) {
         let from_doors = std::mem::replace(&mut self.doors, doors.to_vec());

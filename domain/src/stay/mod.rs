@@ -254,6 +254,9 @@ pub struct Stay {
     /// On the way to another vendor's doors, and not proven there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diverting: Option<PendingDivert>,
+    /// Doors of other vendors to which the stay was sent, with the vendor of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<(String, Vec<DoorId>)>,
     /// Taken away by staff; sticks.
     pub suspended: bool,
     /// Over.
@@ -295,6 +298,7 @@ impl Stay {
             keys: Vec::new(),
             moving: None,
             diverting: None,
+            elsewhere: Vec::new(),
             suspended: false,
             ended: None,
             reading: false,
@@ -321,6 +325,7 @@ impl Stay {
             keys: Vec::new(),
             moving: None,
             diverting: None,
+            elsewhere: Vec::new(),
             suspended: false,
             ended: Some(EndCause::Cancelled),
             reading: false,

@@ -4,6 +4,9 @@ use super::*;
 use crate::credential::CredentialState as S;
 use std::time::Duration;
 
+/// So long a batch that takes keys away is tried before others have their turn: longer than one call at a vendor takes.
+const TURN: SignedDuration = SignedDuration::from_secs(20);
+
 /// How urgent an effect is. A later one waits until every earlier one is done or waits for its next try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -117,6 +120,35 @@ impl Stay {
         let pauses = self.work(now).into_iter().filter(|(urgency, _, _)| *urgency <= running).filter_map(|e| e.1);
         let end = self.ended.is_none().then(|| self.lock_window().until);
         pauses.chain(end).filter(|at| *at > now).min()
+    }
+
+    /// When a batch that takes keys away, and began at `begun`, gives way to something less urgent that is not part of it: a vendor that
+    /// is down must not keep a guest at another vendor's doors from his second key for as long as the outage lasts. `None` while nothing
+    /// waits behind it, and once the stay is over.
+    pub fn gives_way_at(
+        &self,
+        running: Urgency,
+        batch: &[Effect],
+        begun: Timestamp,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        if self.ended.is_some() || !matches!(running, Urgency::Revoke | Urgency::Retire) {
+            return None;
+        }
+        let turn = begun.saturating_add(TURN).unwrap_or(now);
+        let behind = |(urgency, _, effect): &(Urgency, Option<Timestamp>, Effect)| {
+            *urgency > running && batch.iter().all(|e| e.credential != effect.credential)
+        };
+        let due = self.work(now).into_iter().filter(behind).map(|(_, at, _)| at.map_or(turn, |at| at.max(turn)));
+        let planned = Some(self.issue_at()).filter(|at| *at > now && self.waits_for_issue()).map(|at| at.max(turn));
+        due.chain(planned).min()
+    }
+
+    /// What is known of an effect that was called off because it [gave way](Self::gives_way_at): as much as before. It counts as a round that
+    /// failed, so that its next try comes after a pause, in which the others have their turn.
+    pub fn gave_way(&self, effect: &Effect) -> Known {
+        let trouble = self.credentials().find(|(_, c)| c.id == effect.credential).and_then(|(_, c)| c.trouble);
+        Known::Unconfirmed { code: trouble.unwrap_or(Code::Unproven) }
     }
 
     /// What is to be done to a credential, if anything.

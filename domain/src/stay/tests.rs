@@ -436,6 +436,35 @@ fn verb(kind: u8, n: u128) -> Verb {
     }
 }
 
+#[test]
+fn a_revoke_that_goes_on_gives_way_to_what_a_guest_waits_for_and_comes_back_after_a_pause() {
+    let mut stay = stay();
+    stay.apply(&command(2, Verb::Duplicate { keys: vec![NewKey { id: key(2), holder: 1 }] }), now()).unwrap();
+    obey(&mut stay, now());
+    stay.apply(&command(3, Verb::Remove { key: Some(key(1)) }), now()).unwrap();
+    let Next::Act(running, batch) = stay.next(now()) else { panic!() };
+    stay.sent(&batch);
+    assert_eq!((running, stay.gives_way_at(running, &batch, now(), now())), (Urgency::Revoke, None), "nobody waits");
+    let longer = Verb::ModifyStay { window: window("2026-11-23T15:00:00Z", "2026-11-27T11:00:00Z"), keys: vec![] };
+    stay.apply(&command(4, longer), now()).unwrap();
+    assert!(!stay.preempts(running, &batch, now()), "a revoke is the most urgent of all");
+    let turn = at("2026-11-23T14:00:20Z");
+    assert_eq!(stay.gives_way_at(running, &batch, now(), now()), Some(turn), "first it has its turn");
+    for effect in &batch {
+        let known = stay.gave_way(effect);
+        stay.record(effect, known, turn);
+    }
+    let Next::Act(urgency, changes) = stay.next(turn) else { panic!() };
+    assert_eq!((urgency, changes.len()), (Urgency::Change, 2));
+    assert_eq!(obey(&mut stay, turn), [(Urgency::Change, door(101)), (Urgency::Change, door(1))]);
+    assert_eq!(stay.next(turn), Next::Sleep(at("2026-11-23T14:01:20Z")));
+    assert_eq!(obey(&mut stay, at("2026-11-23T14:01:20Z")).len(), 2, "then the revoke goes on");
+    // Once the stay is over nothing is more important.
+    stay.apply(&command(5, Verb::CheckOut), now()).unwrap();
+    let Next::Act(running, batch) = stay.next(now()) else { panic!() };
+    assert_eq!(stay.gives_way_at(running, &batch[..1], now(), now()), None);
+}
+
 /// To another vendor's doors, with a key for each that is wanted.
 fn divert(stay: &Stay, n: u128) -> Verb {
     let wanted = stay.keys.iter().filter(|k| k.wish == Wish::Wanted);
@@ -444,6 +473,7 @@ fn divert(stay: &Stay, n: u128) -> Verb {
         key: NewKey { id: key(1000 * n + place), holder: k.holder },
     });
     Verb::Divert {
+        vendor: Some("salto_ks".to_owned()),
         doors: vec![door(500 + n % 3), door(1)],
         keys: made.collect(),
         issue_ahead_s: if n.is_multiple_of(2) { 86_400 } else { 300 },
@@ -470,12 +500,24 @@ fn a_diverted_stay_makes_before_it_breaks_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn effects_at_another_vendors_doors_are_that_vendors() {
+    let mut stay = stay();
+    let Next::Act(_, own) = stay.next(now()) else { panic!() };
+    assert_eq!(stay.vendor_of(&own), None);
+    stay.apply(&command(2, divert(&stay, 2)), now()).unwrap();
+    let Next::Act(_, there) = stay.next(now()) else { panic!() };
+    assert_eq!((stay.vendor_of(&there), stay.vendor_of(&own)), (Some("salto_ks"), None));
+    // One batch goes to one queue: that of the stay's own vendor if some of it concerns the vendor.
+    assert_eq!(stay.vendor_of(&[there, own].concat()), None);
+}
+
+#[test]
 fn a_stay_that_leaves_its_vendor_early_does_not_stay_in_a_round_there() {
     let mut stay = stay();
     let Next::Act(running, batch) = stay.next(now()) else { panic!() };
     stay.sent(&batch);
     let Verb::Divert { doors, keys, .. } = divert(&stay, 2) else { panic!() };
-    stay.apply(&command(2, Verb::Divert { doors, keys, issue_ahead_s: 300 }), now()).unwrap();
+    stay.apply(&command(2, Verb::Divert { vendor: None, doors, keys, issue_ahead_s: 300 }), now()).unwrap();
     assert!(stay.preempts(running, &batch, now()), "an hour before arrival nothing is due, and the round is pointless");
     batch.iter().for_each(|e| stay.record(e, Known::CalledOff, now()));
     assert_eq!(stay.next(now()), Next::Sleep(at("2026-11-23T14:55:00Z")));
@@ -486,7 +528,7 @@ fn r_lock_01_a_divert_is_not_done_before_it_has_arrived() {
     for refused in [true, false] {
         let mut stay = stay();
         let Verb::Divert { doors, keys, .. } = divert(&stay, 2) else { panic!() };
-        stay.apply(&command(2, Verb::Divert { doors, keys, issue_ahead_s: 300 }), now()).unwrap();
+        stay.apply(&command(2, Verb::Divert { vendor: None, doors, keys, issue_ahead_s: 300 }), now()).unwrap();
         let id = command(2, Verb::Read).id;
         stay.tick(now());
         assert_eq!(

@@ -289,7 +289,7 @@ async fn r_lock_01_a_refused_divert_leaves_the_one_before() {
     let mut minute = 0;
     let mut tx = world.tx().await;
     let mut sent = Vec::new();
-    let divert = |door: DoorId| Verb::Divert { doors: vec![door], keys: vec![], issue_ahead_s: 300 };
+    let divert = |door: DoorId| Verb::Divert { vendor: None, doors: vec![door], keys: vec![], issue_ahead_s: 300 };
     for (verb, channel) in [(own, None), (divert(doors[0]), Some("salto_ks")), (divert(doors[1]), Some("other"))] {
         minute += 1;
         let command = world.command(verb);
