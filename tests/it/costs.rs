@@ -23,6 +23,12 @@ impl Hotel {
                    FROM vendor_calls_daily WHERE tenant_id = $1 AND verb = $2";
         sqlx::query_as(sql).bind(self.tenant.as_uuid()).bind(verb).fetch_one(&mut db).await.unwrap()
     }
+
+    async fn doors(&self) -> i64 {
+        let sql = "SELECT count(*) FROM doors WHERE tenant_id = $1";
+        let mut db = crate::harness::invariants::owner().await;
+        sqlx::query_scalar(sql).bind(self.tenant.as_uuid()).fetch_one(&mut db).await.unwrap()
+    }
 }
 
 #[tokio::test]
@@ -53,16 +59,26 @@ async fn r_lock_18_every_call_is_counted_once_and_becomes_money() {
         (&Value::Null, &json!(0)),
         "{unpriced:#}"
     );
+    // Its days of any month have whole shares.
+    let (month, day) = (377_580_000_i64, Timestamp::now().to_zoned(TimeZone::get("Europe/Lisbon").unwrap()).date());
+    let share = month / i64::from(day.days_in_month());
     let list = json!({ "valid_from": "2026-01-01", "currency": "EUR", "rates": {
-        "per_call": 0, "verbs": { "keyboardPwd/add": 2_000_000 }, "per_key_month": 0, "per_door_month": 0 } });
+        "per_call": 0, "verbs": { "keyboardPwd/add": 2_000_000 }, "per_key_month": month, "per_door_month": 10 * month } });
     put(&hotel.pms, "ttlock", list).await.expect(200);
     let other = json!({ "valid_from": "2026-01-01", "currency": "EUR", "rates": { "per_call": 1_000_000 } });
     put(&hotel.pms, "visionline", other).await.expect(200);
     let costs = hotel.pms.get("/v1/costs?group_by=property").await.expect(200).body;
     let [line] = &costs["lines"].as_array().unwrap()[..] else { panic!("{costs:#}") };
     assert_eq!((&line["property"], &line["vendor"]), (&json!(hotel.property), &json!("ttlock")));
-    assert_eq!((&line["total"], &line["keys"]), (&json!(adds * 2_000_000), &json!(2)), "{line:#}");
-    assert_eq!(line["per_key"], json!(adds * 1_000_000));
+    assert_eq!((&line["for_calls"], &line["keys"]), (&json!(adds * 2_000_000), &json!(2)), "{line:#}");
+    // One guest has left on the day on which he came: his key stood on it, too. The days to come cost nothing yet.
+    assert_eq!(line["for_keys"], json!(2 * share), "{line:#}");
+    assert_eq!(line["for_doors"], json!(hotel.doors().await * 10 * share), "{line:#}");
+    let total = adds * 2_000_000 + (2 + 10 * hotel.doors().await) * share;
+    assert_eq!((&line["total"], &line["per_key"]), (&json!(total), &json!(total / 2)), "{line:#}");
+    let later = day.saturating_add(jiff::Span::new().days(40));
+    let path = format!("/v1/costs?group_by=property&from={day}&to={later}");
+    assert_eq!(hotel.pms.get(&path).await.expect(200).body["lines"][0]["total"], json!(total));
     let today = Timestamp::now().to_zoned(TimeZone::get("Europe/Lisbon").unwrap()).date();
     let days = hotel.pms.get(&format!("/v1/costs?from={today}&to={today}")).await.expect(200).body;
     assert_eq!(days["lines"][0]["day"], json!(today.to_string()), "{days:#}");
