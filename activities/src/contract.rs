@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use lock_contract::{Setup, SuiteError, Target};
 use lock_domain::{contract::Report, problem::Code};
 use lock_kms::DataKeys;
-use lock_store::{ContractRun, ContractSettings, Property, Store, StoreError};
+use lock_store::{ContractRun, ContractSettings, NoReport, Property, Store, StoreError};
 use lock_vendors::registry::VendorRegistry;
 use lock_workflows::{CONTRACT_TRIES, ContractDone, ContractStart};
 use std::{sync::Arc, time::Duration};
@@ -79,19 +79,19 @@ impl ContractChecks {
         let Some((property, settings)) = wanted else { return Ok(done(None)) };
         let info = ctx.info();
         let report = match self.report(start, &property, settings).await {
-            Ok(report) => Some(report),
+            Ok(report) => Ok(report),
             Err(Trouble::Store(error)) => return Err(failure::record(&error)),
             Err(Trouble::Suite(SuiteError::Away(error))) if info.attempt < CONTRACT_TRIES => {
                 return Err(failure::again(error.problem(), None));
             }
-            Err(Trouble::Suite(SuiteError::Away(_))) => None,
+            Err(Trouble::Suite(SuiteError::Away(_))) => Err(NoReport::Away),
             // The set-up, or something of ours: it says nothing of the vendor, and trying again soon is no use.
             Err(other) => {
                 tracing::error!(property = %start.property, vendor = start.vendor, error = %other, "the contract can't be checked");
                 if info.attempt < CONTRACT_TRIES {
                     return Err(failure::again(Code::Internal, None));
                 }
-                None
+                Err(NoReport::Untried)
             }
         };
         let run = info.workflow_run_id.as_deref().and_then(|id| Uuid::parse_str(id).ok()).unwrap_or_else(Uuid::now_v7);

@@ -32,7 +32,7 @@ impl Hotel {
         };
         let report = Report { vendor: "ttlock".to_owned(), suite: 1, checks: vec![check] };
         let (property, vendor) = (self.property, "ttlock".to_owned());
-        let run = ContractRun { run: Uuid::new_v4(), property, vendor, at: Timestamp::now(), report: Some(report) };
+        let run = ContractRun { run: Uuid::new_v4(), property, vendor, at: Timestamp::now(), report: Ok(report) };
         let mut tx = self.store.tenant(self.tenant).await.unwrap();
         tx.settle_contract_run(&run).await.unwrap();
         let incident = tx.incidents(None, 1, None).await.unwrap().remove(0).id;

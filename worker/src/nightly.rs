@@ -1,4 +1,4 @@
-//! The schedules that try out every sandbox's lock vendor each night.
+//! The schedules that try out every sandbox's lock vendor each night, and for how many nights nothing has come of it.
 //!
 //! What schedules there shall be is read from the record, so that any worker may see to it, at any time, and twice. It must not know what a
 //! check is. Without Temporal or the record it is tried again a while later; the schedules that stand go on by themselves. What fails for one tenant,
@@ -44,6 +44,8 @@ pub enum NightlyError {
 #[derive(Debug, Default)]
 pub struct Nightly {
     zones: BTreeMap<String, String>,
+    /// Vendors whose silence was told.
+    told: BTreeSet<String>,
 }
 
 impl Nightly {
@@ -55,10 +57,16 @@ impl Nightly {
     pub async fn see_to(&mut self, client: &Client, store: &Store) -> Result<(), NightlyError> {
         // Before the record is read: what another worker makes after that is not taken for one that nobody wants.
         let standing = standing(client).await?;
-        let (mut wanted, mut first) = (BTreeMap::new(), Ok(()));
+        let (mut wanted, mut silence, mut first) = (BTreeMap::new(), BTreeMap::new(), Ok(()));
         for tenant in store.tenants().await? {
             let targets = match targets(store, tenant.id).await {
-                Ok(targets) => targets,
+                Ok((targets, silent)) => {
+                    for (vendor, runs) in silent {
+                        let most: &mut u64 = silence.entry(vendor).or_default();
+                        *most = runs.max(*most);
+                    }
+                    targets
+                }
                 Err(error) => {
                     first = first.and(Err(error.into()));
                     continue;
@@ -70,6 +78,9 @@ impl Nightly {
             }
         }
         let all_asked = first.is_ok();
+        if all_asked {
+            self.tell(silence);
+        }
         for (id, (start, zone)) in &wanted {
             // The list may be a little late; what stands already is found out then.
             if !standing.contains(id) || self.zones.get(id) != Some(zone) {
@@ -93,6 +104,17 @@ impl Nightly {
         first
     }
 
+    /// Tells for how many runs in a row each vendor's check has settled nothing; 0 where nothing is checked any more.
+    fn tell(&mut self, mut silence: BTreeMap<String, u64>) {
+        for vendor in std::mem::take(&mut self.told) {
+            silence.entry(vendor).or_default();
+        }
+        for (vendor, runs) in &silence {
+            lock_telemetry::metrics::set_contract_silence(vendor, *runs);
+        }
+        self.told = silence.into_keys().collect();
+    }
+
     /// Sees to the schedules until `stop` turns true.
     pub(crate) async fn run(mut self, client: Client, store: Store, mut stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
@@ -107,8 +129,10 @@ impl Nightly {
     }
 }
 
-async fn targets(store: &Store, tenant: TenantId) -> Result<Vec<ContractTarget>, StoreError> {
-    store.tenant_relaxed(tenant).await?.contract_targets().await
+/// What is to be checked of a tenant's, and how many runs in a row have settled nothing, by vendor.
+async fn targets(store: &Store, tenant: TenantId) -> Result<(Vec<ContractTarget>, Vec<(String, u64)>), StoreError> {
+    let mut tx = store.tenant_relaxed(tenant).await?;
+    Ok((tx.contract_targets().await?, tx.contract_silence().await?))
 }
 
 /// The ids of all schedules of this kind.

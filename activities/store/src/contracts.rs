@@ -8,7 +8,7 @@ use crate::{
 use jiff::Timestamp;
 use lock_domain::{
     clock::ClockOffset,
-    contract::{Difference, Incident, Judgement, Report, judge},
+    contract::{Difference, Incident, Judgement, Report, completed, judge},
     event::Event,
     ids::{ApiKeyId, IncidentId, PropertyId},
 };
@@ -40,8 +40,17 @@ pub struct ContractRun {
     pub vendor: String,
     /// When, real time.
     pub at: Timestamp,
-    /// What it found; none if the vendor was not there.
-    pub report: Option<Report>,
+    /// What it found.
+    pub report: Result<Report, NoReport>,
+}
+
+/// Why a run came to no report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoReport {
+    /// The vendor was not there.
+    Away,
+    /// Something of ours, or the set-up: it says nothing of the vendor.
+    Untried,
 }
 
 /// What came of a run.
@@ -60,6 +69,8 @@ pub enum ContractVerdict {
     Silent,
     /// The vendor was not there.
     Away,
+    /// The check could not be made, for a reason of ours.
+    Untried,
 }
 
 impl ContractVerdict {
@@ -72,6 +83,7 @@ impl ContractVerdict {
             Self::Restored => "restored",
             Self::Silent => "silent",
             Self::Away => "away",
+            Self::Untried => "untried",
         }
     }
 }
@@ -120,6 +132,30 @@ impl TenantTx<'_> {
         rows.iter().map(target).collect()
     }
 
+    /// How many of the last runs in a row have settled nothing, by vendor: the most of any property that is checked. At most as many as are
+    /// kept.
+    pub async fn contract_silence(&mut self) -> Result<Vec<(String, u64)>, StoreError> {
+        let rows = self
+            .query(
+                "SELECT p.vendor, max(n.runs) AS runs FROM properties p
+                 CROSS JOIN LATERAL (
+                     SELECT count(*) AS runs FROM contract_runs r
+                     WHERE r.tenant_id = $1 AND r.property_id = p.property_id AND r.vendor = p.vendor AND r.at > COALESCE((
+                         SELECT max(s.at) FROM contract_runs s
+                         WHERE s.tenant_id = $1 AND s.property_id = p.property_id AND s.vendor = p.vendor
+                               AND s.verdict IN ('adopted', 'same', 'restored', 'drift')), '-infinity')
+                 ) n
+                 WHERE p.tenant_id = $1 AND NOT p.live AND p.contract IS NOT NULL GROUP BY p.vendor ORDER BY p.vendor",
+            )
+            .fetch_all(&mut *self.tx)
+            .await?;
+        let one = |row: &PgRow| {
+            let runs = u64::try_from(row.try_get::<i64, _>("runs")?).map_err(|_| StoreError::Corrupt("runs"))?;
+            Ok((row.text("vendor")?, runs))
+        };
+        rows.iter().map(one).collect()
+    }
+
     /// What a property's check works on. None if it has none, or is live.
     pub async fn contract_settings(&mut self, property: PropertyId) -> Result<Option<ContractSettings>, StoreError> {
         let row = self
@@ -148,11 +184,7 @@ impl TenantTx<'_> {
     /// Enters a run, compares it with what was accepted, and opens, continues or ends the incident, with its event: all or nothing. Told
     /// again, a run changes nothing. Returns what came of it.
     pub async fn settle_contract_run(&mut self, run: &ContractRun) -> Result<ContractVerdict, StoreError> {
-        self.query("SELECT pg_advisory_xact_lock(hashtextextended($1::text || $2::text || $3 || 'contract', 0))")
-            .bind(run.property.as_uuid())
-            .bind(&run.vendor)
-            .execute(&mut *self.tx)
-            .await?;
+        self.lock_contract(run.property, &run.vendor).await?;
         let known = self
             .query("SELECT verdict FROM contract_runs WHERE tenant_id = $1 AND run_id = $2")
             .bind(run.run)
@@ -162,8 +194,9 @@ impl TenantTx<'_> {
             return row.name("verdict");
         }
         let (verdict, event) = match &run.report {
-            None => (ContractVerdict::Away, None),
-            Some(report) => self.judged(run, report).await?,
+            Err(NoReport::Away) => (ContractVerdict::Away, None),
+            Err(NoReport::Untried) => (ContractVerdict::Untried, None),
+            Ok(report) => self.judged(run, report).await?,
         };
         self.query(
             "WITH old AS (
@@ -178,7 +211,7 @@ impl TenantTx<'_> {
         .bind(run.run)
         .bind(Ts(run.at))
         .bind(verdict.name())
-        .bind(run.report.as_ref().map(Json))
+        .bind(run.report.as_ref().ok().map(Json))
         .bind(KEPT_RUNS - 1)
         .execute(&mut *self.tx)
         .await?;
@@ -189,32 +222,84 @@ impl TenantTx<'_> {
         Ok(verdict)
     }
 
+    /// One after another decides what is expected of a vendor.
+    async fn lock_contract(&mut self, property: PropertyId, vendor: &str) -> Result<(), StoreError> {
+        self.query("SELECT pg_advisory_xact_lock(hashtextextended($1::text || $2::text || $3 || 'contract', 0))")
+            .bind(property.as_uuid())
+            .bind(vendor)
+            .execute(&mut *self.tx)
+            .await?;
+        Ok(())
+    }
+
+    /// What is expected of a vendor. A report that a newer version has written is as good as none.
+    async fn expected(&mut self, property: PropertyId, vendor: &str) -> Result<Option<Report>, StoreError> {
+        let row = self
+            .query("SELECT report FROM contract_baselines WHERE tenant_id = $1 AND property_id = $2 AND vendor = $3")
+            .bind(property.as_uuid())
+            .bind(vendor)
+            .fetch_optional(&mut *self.tx)
+            .await?;
+        Ok(row.and_then(|row| row.json("report").ok()))
+    }
+
     async fn judged(
         &mut self,
         run: &ContractRun,
         report: &Report,
     ) -> Result<(ContractVerdict, Option<Event>), StoreError> {
-        let accepted = self
-            .query("SELECT report FROM contract_baselines WHERE tenant_id = $1 AND property_id = $2 AND vendor = $3")
-            .bind(run.property.as_uuid())
-            .bind(&run.vendor)
-            .fetch_optional(&mut *self.tx)
-            .await?;
-        // One that a newer version has written is as good as none: the run is judged by itself.
-        let accepted: Option<Report> = accepted.and_then(|row| row.json("report").ok());
-        Ok(match judge(accepted.as_ref(), report) {
+        let accepted = self.expected(run.property, &run.vendor).await?;
+        let judgement = judge(accepted.as_ref(), report);
+        if let (Judgement::Same | Judgement::Silent, Some(accepted)) = (&judgement, &accepted) {
+            self.learn(run, accepted, report).await?;
+        }
+        Ok(match judgement {
             Judgement::Silent => (ContractVerdict::Silent, None),
             Judgement::Drift(differences) => (ContractVerdict::Drift, self.drifted(run, report, &differences).await?),
             Judgement::Adopted => {
                 self.accept_report(run.property, &run.vendor, report, None, run.at).await?;
-                let ended = self.restored(run).await?;
+                let ended = if self.unseen(run, report).await? { None } else { self.restored(run).await? };
                 (ContractVerdict::Adopted, ended)
             }
+            // What an incident is about was skipped: nobody knows whether it is over.
+            Judgement::Same if self.unseen(run, report).await? => (ContractVerdict::Silent, None),
             Judgement::Same => match self.restored(run).await? {
                 None => (ContractVerdict::Same, None),
                 ended => (ContractVerdict::Restored, ended),
             },
         })
+    }
+
+    /// What a run that is well says for the first time is expected from now on.
+    async fn learn(&mut self, run: &ContractRun, accepted: &Report, report: &Report) -> Result<(), StoreError> {
+        let whole = completed(accepted, report);
+        if whole == *accepted {
+            return Ok(());
+        }
+        self.query(
+            "UPDATE contract_baselines SET report = $4 WHERE tenant_id = $1 AND property_id = $2 AND vendor = $3",
+        )
+        .bind(run.property.as_uuid())
+        .bind(&run.vendor)
+        .bind(Json(&whole))
+        .execute(&mut *self.tx)
+        .await?;
+        Ok(())
+    }
+
+    /// Whether a check that an open incident is about was skipped in this run.
+    async fn unseen(&mut self, run: &ContractRun, report: &Report) -> Result<bool, StoreError> {
+        let row = self
+            .query(
+                "SELECT differences FROM vendor_incidents
+                 WHERE tenant_id = $1 AND property_id = $2 AND vendor = $3 AND kind = 'contract_drift' AND state = 'open'",
+            )
+            .bind(run.property.as_uuid())
+            .bind(&run.vendor)
+            .fetch_optional(&mut *self.tx)
+            .await?;
+        let about: Vec<Difference> = row.map(|row| row.json("differences")).transpose()?.unwrap_or_default();
+        Ok(about.iter().any(|difference| report.check(&difference.check).is_some_and(|check| !check.speaks())))
     }
 
     /// Opens an incident, or brings the open one up to date; an event for a new one.
@@ -294,9 +379,11 @@ impl TenantTx<'_> {
         Ok(())
     }
 
-    /// Takes what an open incident's last run has seen for what the vendor is expected to do, and appends the event. Returns whether the
-    /// incident was open; if not, nothing has changed.
+    /// Takes what an open incident's last run has seen for what the vendor is expected to do, and appends the event. What that run was silent
+    /// about is expected as before. Returns whether the incident was open; if not, nothing has changed.
     pub async fn accept_incident(&mut self, id: IncidentId, by: ApiKeyId, now: Timestamp) -> Result<bool, StoreError> {
+        let Some(incident) = self.incident(id).await? else { return Ok(false) };
+        self.lock_contract(incident.property, &incident.vendor).await?;
         let row = self
             .query(
                 "UPDATE vendor_incidents SET state = 'accepted', ended_at = $3, accepted_by = $4
@@ -309,7 +396,11 @@ impl TenantTx<'_> {
             .await?;
         let Some(row) = row else { return Ok(false) };
         let (property, vendor) = (PropertyId::from_uuid(row.uuid("property_id")?), row.text("vendor")?);
-        self.accept_report(property, &vendor, &row.json("report")?, Some(by), now).await?;
+        let mut report: Report = row.json("report")?;
+        if let Some(expected) = self.expected(property, &vendor).await? {
+            report = completed(&report, &expected);
+        }
+        self.accept_report(property, &vendor, &report, Some(by), now).await?;
         let at = self.on_its_clock(property, now).await?;
         self.append(at, property, None, &[Event::ContractAccepted { vendor, incident: id, by }]).await?;
         Ok(true)

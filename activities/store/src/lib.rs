@@ -58,7 +58,7 @@ pub use accesses::{AccessOutcome, AccessRow, NewAccess};
 pub use auth::{ApiKey, NewApiKey};
 pub use breakers::{BreakerRow, ClaimedBreaker, DevicesSeen, HealthSettings, ProbeResult};
 pub use commands::{CommandRow, CommandStatus, NewCommand};
-pub use contracts::{ContractRun, ContractSettings, ContractTarget, ContractVerdict};
+pub use contracts::{ContractRun, ContractSettings, ContractTarget, ContractVerdict, NoReport};
 pub use costs::CallsAt;
 pub use credentials::{Attempt, CredentialRow, EffectTarget};
 pub use deliveries::{DeliveryRow, Intake, NewDelivery};

@@ -87,6 +87,10 @@ static CONTRACT_RUNS: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
     counter("lock_contract_runs_total", "Runs of the contract suite, by what came of them.", &["vendor", "verdict"])
 });
 
+static CONTRACT_SILENCE: LazyLock<Option<GaugeVec>> = LazyLock::new(|| {
+    gauge("lock_contract_runs_unsettled", "Runs of the contract suite in a row that settled nothing.", &["vendor"])
+});
+
 static DEVICE_ALERTS: LazyLock<Option<IntCounterVec>> =
     LazyLock::new(|| counter("lock_device_alerts_total", "Troubles of devices that began, by kind.", &["kind"]));
 
@@ -172,6 +176,11 @@ pub fn breaker_opened(vendor: &str) {
 /// A run of the contract suite is settled, for example `("ttlock", "same")`.
 pub fn contract_run(vendor: &str, verdict: &str) {
     add(&CONTRACT_RUNS, &[vendor, verdict], 1);
+}
+
+/// So many runs of the contract suite in a row have settled nothing, the most of any property.
+pub fn set_contract_silence(vendor: &str, runs: u64) {
+    set(&CONTRACT_SILENCE, &[vendor], runs as f64);
 }
 
 /// A trouble of a device has begun, for example `clock_drift`.
