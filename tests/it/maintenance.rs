@@ -12,10 +12,12 @@ use crate::harness::{
 use crate::replay::scrub;
 use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
+use lock_activities::maintenance::Waker as _;
 use lock_api::scope::Scope;
 use lock_domain::{device::TaskReason, policy::StayPolicy};
 use lock_sim::ttlock::{CallbackOrder, FaultKind, FaultOrder, GatewayPatch, LockPatch};
 use lock_store::{DeviceKind, DeviceRef};
+use lock_worker::maintenance::Loops;
 use lock_workflows::Maintenance;
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf, time::Duration};
@@ -267,6 +269,42 @@ async fn r_lock_09_a_sync_that_does_not_help_is_a_task_too() {
     hotel.looked_at().await;
     hotel.until_device("101", "is right", is_right).await;
     assert_eq!(hotel.open_tasks().await, [] as [Value; 0]);
+}
+
+#[tokio::test]
+async fn r_lock_09_no_clock_is_asked_or_set_while_the_breaker_is_open() {
+    let hotel = small().await;
+    hotel.looked_at().await;
+    let calls = |verb: &str| hotel.sim.sim().stats().calls.get(verb).copied().unwrap_or(0);
+    let asked = || calls("lock/queryDate") + calls("lock/updateDate");
+    let doors = hotel.store.tenant(hotel.tenant).await.unwrap().devices(hotel.property, None, 10).await.unwrap();
+    let doors: Vec<_> = doors.into_iter().filter_map(|device| device.door).collect();
+    hotel.skew("101", -420);
+    hotel.force("open").await;
+    let (before, run) = (asked(), StayRun::of_devices(&hotel).await);
+    let looks = async || {
+        let done = EventType::ActivityTaskCompleted;
+        run.at_rest().await.iter().filter(|event| event.event_type() == done).count()
+    };
+    let looked = looks().await;
+    // A batch that is on its way when the breaker opens: the loop is told of doors, as by their records.
+    let keys = shared().keys(&hotel.store);
+    let client = lock_worker::connect(shared().stack.temporal_address(), "default", &keys, "tests");
+    Loops::new(client.await.unwrap()).wake(hotel.tenant, hotel.property, doors).await.unwrap();
+    until("the batch is over", LIMIT, || async {
+        let now = looks().await;
+        if now > looked { Ok(()) } else { Err(now) }
+    })
+    .await;
+    assert_eq!((asked(), hotel.syncs().await), (before, Vec::new()), "neither asked nor set");
+    hotel.force("released").await;
+    run.skip(Duration::from_secs(61)).await;
+    hotel.ask_for_a_look().await;
+    until("the clock is set", LIMIT, || async {
+        let drift = hotel.real_drift("101");
+        if drift == 0 { Ok(()) } else { Err(drift) }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use super::{
     CALL_TIMEOUT, Maintenance, Trouble,
     episodes::{Facts, Whose, carry_out, told},
+    held,
     survey::{note_link, reference},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -54,7 +55,11 @@ struct Reading {
 }
 
 impl Maintenance {
-    pub(super) async fn locks(&self, batch: &LockBatch) -> Result<LocksLooked, Trouble> {
+    pub(super) async fn locks(
+        &self,
+        batch: &LockBatch,
+        stopped: &(dyn Fn() -> bool + Sync),
+    ) -> Result<LocksLooked, Trouble> {
         let mut done = LocksLooked { tenant: batch.tenant, looked: 0, set: 0, off: 0 };
         let mut tx = self.store.tenant(batch.tenant).await?;
         let property = tx.property(batch.property).await?.ok_or(StoreError::NotFound("property"))?;
@@ -62,6 +67,9 @@ impl Maintenance {
         let vendor = self.adapter(batch.tenant, &property).await?;
         // One after another: a gateway has one radio, and guests' keys come first.
         for door in &batch.doors {
+            if stopped() {
+                return Err(Trouble::Stopped);
+            }
             let looked = self.lock(batch.tenant, &property, vendor.as_ref(), *door).await?;
             done.looked += u32::from(looked != Looked::Untold);
             done.set += u32::from(looked == Looked::Set);
@@ -78,9 +86,12 @@ impl Maintenance {
         door: DoorId,
     ) -> Result<Looked, Trouble> {
         let mut tx = self.store.tenant(tenant).await?;
+        let held = held(&mut tx, property).await?;
         let device = tx.device_of_door(property.id, door).await?;
         tx.commit().await?;
-        let Some(device) = device.filter(|device| device.vendor == property.vendor) else { return Ok(Looked::Untold) };
+        let Some(device) = device.filter(|device| device.vendor == property.vendor && !held) else {
+            return Ok(Looked::Untold);
+        };
         let look = Look {
             maintenance: self,
             tenant,
@@ -236,7 +247,7 @@ impl Look<'_> {
             let facts = Facts { drift: Some(drift), ..Facts::default() };
             events.extend(carry_out(&mut tx, whose, &acts, facts).await?);
             // A clock that could not be read just now could not be set either.
-            if acts.contains(&Act::Sync) && may_sync && queried.is_some() {
+            if acts.contains(&Act::Sync) && may_sync && queried.is_some() && !held(&mut tx, &property).await? {
                 attempt = Some(tx.intend_sync(property.id, self.door, drift, now).await?);
             }
         }

@@ -4,6 +4,9 @@
 //! set is an effect like any other: the intent is recorded before, the clock is read afterwards, and an attempt whose worker died is closed
 //! by the next reading. Setting it twice does no harm.
 //!
+//! Before each lock, and before each clock that is set, it looks at the vendor's breaker: while that is not closed nothing is asked. Locks
+//! that were left out come with a later look. Told to stop, it ends before the next lock, and whoever runs it again begins anew.
+//!
 //! It must not know keys, nor when it is called. A lock that can't be read is a result; an error means "run me again".
 
 #![allow(missing_docs, reason = "the macro adds an undocumented constant beside each activity")]
@@ -20,12 +23,14 @@ use crate::{
     failure,
 };
 use async_trait::async_trait;
+use jiff::Timestamp;
 use lock_domain::{
+    health::BreakerState,
     ids::{DoorId, PropertyId, TenantId},
     problem::Code,
 };
 use lock_kms::DataKeys;
-use lock_store::{Property, Store, StoreError};
+use lock_store::{Property, Store, StoreError, TenantTx};
 use lock_vendors::{error::VendorError, port::LockVendor, registry::VendorRegistry};
 use lock_workflows::{LockBatch, LocksLooked, Survey, SurveyAsk};
 use std::{sync::Arc, time::Duration};
@@ -66,6 +71,8 @@ enum Trouble {
     Adapter(#[from] OpenError),
     #[error(transparent)]
     Vendor(#[from] VendorError),
+    #[error("told to stop")]
+    Stopped,
 }
 
 impl Trouble {
@@ -80,8 +87,16 @@ impl Trouble {
                 tracing::warn!(%error, "devices can't be looked at");
                 failure::again(error.condition().problem(), None)
             }
+            Self::Stopped => failure::again(Code::Unavailable, None),
         }
     }
+}
+
+/// Whether the breaker of a property's vendor holds calls back, by what counts now: the probes' word, or an operator's.
+async fn held(tx: &mut TenantTx<'_>, property: &Property) -> Result<bool, StoreError> {
+    let now = Timestamp::now();
+    let rows = tx.breakers(Some(property.id)).await?;
+    Ok(rows.iter().any(|row| row.vendor == property.vendor && row.counted(now) != BreakerState::Closed))
 }
 
 #[activities]
@@ -99,7 +114,8 @@ impl Maintenance {
         ctx: ActivityContext,
         batch: LockBatch,
     ) -> Result<LocksLooked, ActivityError> {
-        alive(&ctx, self.locks(&batch)).await.map_err(Trouble::told)
+        let stopped = || ctx.is_cancelled();
+        alive(&ctx, self.locks(&batch, &stopped)).await.map_err(Trouble::told)
     }
 }
 

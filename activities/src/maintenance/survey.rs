@@ -3,11 +3,11 @@
 use super::{
     CALL_TIMEOUT, Maintenance, Trouble,
     episodes::{Facts, Whose, carry_out, told},
+    held,
 };
 use jiff::{SignedDuration, Timestamp};
 use lock_domain::{
     device::{AlertKind, judge_battery, judge_online, night},
-    health::BreakerState,
     ids::{DoorId, TenantId},
 };
 use lock_store::{DeviceKind, DeviceRef, DeviceRow, DeviceSeen, Property, StoreError, TenantTx};
@@ -30,7 +30,7 @@ impl Maintenance {
         let mut tx = self.store.tenant(ask.tenant).await?;
         let property = tx.property(ask.property).await?.ok_or(StoreError::NotFound("property"))?;
         let devices = tx.devices(property.id, None, MOST).await?;
-        let breakers = tx.breakers(Some(property.id)).await?;
+        let held = held(&mut tx, &property).await?;
         tx.commit().await?;
         let zone = lock_domain::window::zone(&property.zone).unwrap_or(jiff::tz::TimeZone::UTC);
         let nights = night(ask.now, &zone, property.id.as_uuid().as_bytes()[15]);
@@ -43,8 +43,6 @@ impl Maintenance {
             night: nights.next,
         };
         // Neither an outage nor a property without doors is made better by asking.
-        let held =
-            breakers.iter().any(|row| row.vendor == property.vendor && row.breaker.state != BreakerState::Closed);
         if held || !devices.iter().any(|device| device.door.is_some()) {
             return Ok(survey);
         }
