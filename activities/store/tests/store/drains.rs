@@ -233,6 +233,12 @@ async fn r_lock_01_a_guest_at_the_desk_is_listed_until_he_has_a_key() {
     }
     let steps = world.tx().await.steps_of(outage.id, 10).await.unwrap();
     assert_eq!(steps.len(), 2, "one line for each: {steps:?}");
+    let events = world.tx().await.events_after(None, 50, None).await.unwrap();
+    let left = events.iter().filter(|event| event.kind == "stay.left_to_desk.v1").count();
+    assert_eq!(
+        left, 4,
+        "both, and one again after each time at which he needed nobody; not after a move or a suspension"
+    );
 }
 
 #[tokio::test]
