@@ -7,7 +7,14 @@ mod temporal;
 pub use temporal::{Temporal, TemporalSettings};
 
 use async_trait::async_trait;
-use lock_domain::{clock::ClockOffset, command::Command, ids::{PropertyId, StayId, TenantId}, problem::Code, stay::StayRef, stay::Verdict};
+use lock_domain::{
+    clock::ClockOffset,
+    command::Command,
+    ids::{PropertyId, StayId, TenantId},
+    problem::Code,
+    stay::StayRef,
+    stay::Verdict,
+};
 use lock_workflows::{DrainStart, RotationStart, StayStart};
 use std::time::Duration;
 

@@ -37,7 +37,9 @@ pub(crate) fn credential(
             None => format!("Does not open {door}."),
             Some(at) => {
                 let at = local(at, zone);
-                format!("Taken away; the lock of {door} learns of it from the next guest's key, and may open by this one until then, at most until {at}.")
+                format!(
+                    "Taken away; the lock of {door} learns of it from the next guest's key, and may open by this one until then, at most until {at}."
+                )
             }
         },
     }

@@ -531,7 +531,9 @@ impl Event {
                 }
             ),
             Self::VaultRotationFinished { rewrapped, resealed, left_behind: 0, .. } => {
-                format!("The rotation of keys is done: {rewrapped} data keys wrapped anew, {resealed} values sealed anew.")
+                format!(
+                    "The rotation of keys is done: {rewrapped} data keys wrapped anew, {resealed} values sealed anew."
+                )
             }
             Self::VaultRotationFinished { rewrapped, resealed, left_behind, .. } => format!(
                 "The rotation of keys is done: {rewrapped} data keys wrapped anew, {resealed} values sealed anew. {left_behind} don't open \
@@ -552,14 +554,19 @@ impl Event {
                 outage_notice(vendor, *since, None, Some(over))
             }
             Self::LeftToDesk { .. } => format!("{}. {}", Code::DeskIssue.title(), Code::DeskIssue.remedy()),
-            Self::ServedAtDesk { .. } => "The desk has let the guest in. The stay's own key goes on by itself.".to_owned(),
+            Self::ServedAtDesk { .. } => {
+                "The desk has let the guest in. The stay's own key goes on by itself.".to_owned()
+            }
             Self::BreakerForced { vendor, state, reason, until, .. } => format!(
                 "An operator has set the breaker of {vendor} to {} until {until}: {}.",
                 state.name().replace('_', "-"),
                 reason.name().replace('_', " ")
             ),
             Self::BreakerReleased { vendor, state, .. } => {
-                format!("The breaker of {vendor} decides by its probes again; it is {}.", state.name().replace('_', "-"))
+                format!(
+                    "The breaker of {vendor} decides by its probes again; it is {}.",
+                    state.name().replace('_', "-")
+                )
             }
             Self::ContractDrift { vendor, differences, checks, .. } => format!(
                 "{vendor} does not do what it did: {differences} facts differ ({}). The incident says which. Guests' keys are not touched; look \

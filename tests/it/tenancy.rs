@@ -44,7 +44,15 @@ async fn ids(hotel: &Hotel) -> Ids {
     hotel.force("released").await;
     let outage = text(&hotel.outage().await["notice"]["outage"]);
     let task = hotel.task().await;
-    let others = [task.clone(), outage.clone(), endpoint.clone(), incident.clone(), hotel.tenant.to_string(), text(&stay["id"]), text(&stay["room"]["id"])];
+    let others = [
+        task.clone(),
+        outage.clone(),
+        endpoint.clone(),
+        incident.clone(),
+        hotel.tenant.to_string(),
+        text(&stay["id"]),
+        text(&stay["room"]["id"]),
+    ];
     let all = [property.clone(), key.clone(), operation.clone()].into_iter().chain(others).collect();
     Ids { property, key, operation, endpoint, incident, outage, task, all }
 }
@@ -99,9 +107,9 @@ fn body(hotel: &Hotel, ids: &Ids, template: &str, schema: &Value) -> Value {
         "ClockMove" => json!({ "advance_by_s": 60 }),
         "BreakerOverride" => json!({ "state": "open", "reason": "drill", "for_s": 60 }),
         "NewVendor" => json!({ "config": {} }),
-        "RunMaintenance" | "TaskDone" | "MoreKeys" | "TakeAway" | "Nothing" | "RotateEndpoint" | "RevokeEndpoint" | "StayPolicy" | "FeedGuard"
-        | "OnVendorDown" | "ProbesBody"
-        | "Decision" | "NewRotation" | "AcceptIncident" | "VendorFlags" => json!({}),
+        "RunMaintenance" | "TaskDone" | "MoreKeys" | "TakeAway" | "Nothing" | "RotateEndpoint" | "RevokeEndpoint"
+        | "StayPolicy" | "FeedGuard" | "OnVendorDown" | "ProbesBody" | "Decision" | "NewRotation"
+        | "AcceptIncident" | "VendorFlags" => json!({}),
         "" if template.starts_with("/codec/") => {
             let data = json!({ "tenant": hotel.tenant }).to_string();
             json!({ "payloads": [{ "metadata": { "encoding": STANDARD.encode("json/plain") }, "data": STANDARD.encode(data) }] })

@@ -76,7 +76,10 @@ pub async fn run(
         Store::connect(config.database_url.expose_secret(), config.database_connections).await.context("database")?;
     let kms = config.kms.open().await.context("key-management service")?;
     let name = instance("lock-worker", config.instance.as_deref());
-    lock_telemetry::metrics::vault_from_zero("worker", lock_domain::vault::Oddity::ALL.map(lock_domain::vault::Oddity::name));
+    lock_telemetry::metrics::vault_from_zero(
+        "worker",
+        lock_domain::vault::Oddity::ALL.map(lock_domain::vault::Oddity::name),
+    );
     let alert = |oddity: lock_domain::vault::Oddity| lock_telemetry::metrics::vault_alert(oddity.name());
     let book = AccessBook::new(store.clone(), &name, alert, || lock_telemetry::metrics::vault_refused("worker"));
     let keys = DataKeys::watched(kms, Arc::new(store.clone()), book.clone());
@@ -90,11 +93,13 @@ pub async fn run(
     let effects = Effects::new(store.clone(), keys.for_purpose("effects"), Arc::clone(&vendors), Arc::clone(&gate));
     let contracts = ContractChecks::new(store.clone(), keys.for_purpose("contract"), Arc::clone(&vendors));
     let loops = maintenance::Loops::new(client.clone());
-    let inbound = Inbound::new(store.clone(), keys.for_purpose("webhooks"), Arc::clone(&vendors), Arc::new(loops.clone()));
+    let inbound =
+        Inbound::new(store.clone(), keys.for_purpose("webhooks"), Arc::clone(&vendors), Arc::new(loops.clone()));
     let devices = Devices::new(store.clone(), keys.for_purpose("maintenance"), Arc::clone(&vendors));
     let vault = Vault { store: store.clone(), keys: keys.for_purpose("rotation") };
     let every = Duration::from_secs_f64(config.probe_every_s);
-    let prober = (!every.is_zero()).then(|| Prober::new(store.clone(), keys.for_purpose("probes"), vendors, gate, every));
+    let prober =
+        (!every.is_zero()).then(|| Prober::new(store.clone(), keys.for_purpose("probes"), vendors, gate, every));
 
     let (runtime, sdk_metrics) = telemetry::runtime()?;
     let work = queues::Work { records: Records { store: store.clone() }, effects, contracts, devices, vault };

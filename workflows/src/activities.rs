@@ -8,6 +8,7 @@
     reason = "the macros add undocumented items, and demand bodies that are never called"
 )]
 
+use crate::contract_check::{ContractDone, ContractStart};
 use lock_domain::{
     Timestamp,
     ids::*,
@@ -15,7 +16,6 @@ use lock_domain::{
     stay::{Effect, EndCause, Known, Settled, StayPhase, StayRef, Urgency},
     window::Window,
 };
-use crate::contract_check::{ContractDone, ContractStart};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use temporalio_macros::activity_definitions;

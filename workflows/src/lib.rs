@@ -18,8 +18,8 @@ pub use activities::{Batch, LockBatch, LocksLooked, Performed, StaySnapshot, Sur
 pub use contract_check::{CONTRACT_TRIES, ContractCheck, ContractDone, ContractStart};
 pub use drain::{Drain, DrainSeen, DrainStart};
 pub use key_lifecycle::{CommandAnswer, KeyLifecycle, StayStart};
-pub use rotation::{KeyRotation, RotationProgress, RotationStage, RotationStart};
 pub use maintenance::{LookNow, Maintenance, MaintenanceStart, Upkeep, WakeLocks};
+pub use rotation::{KeyRotation, RotationProgress, RotationStage, RotationStart};
 
 /// The queue of workflows that belong to no vendor.
 pub const QUEUE_STAYS: &str = "stays";

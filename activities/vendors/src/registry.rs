@@ -121,11 +121,9 @@ impl VendorRegistry {
             http: self.http.clone(),
             meter: match &self.ledger {
                 None => Arc::clone(&self.meter),
-                Some(ledger) => Arc::new(Booked {
-                    whose: key.clone(),
-                    meter: Arc::clone(&self.meter),
-                    ledger: Arc::clone(ledger),
-                }),
+                Some(ledger) => {
+                    Arc::new(Booked { whose: key.clone(), meter: Arc::clone(&self.meter), ledger: Arc::clone(ledger) })
+                }
             },
             tokens: Arc::clone(&self.tokens),
             token_key: TokenKey(format!("{}/{}/{}/{login}", key.vendor, key.tenant, key.property)),

@@ -15,7 +15,8 @@ use lock_domain::{
     stay::{Stay, StayPhase, StayRef},
 };
 use lock_workflows::{
-    CommandAnswer, Drain, DrainStart, KeyLifecycle, KeyRotation, LookNow, Maintenance, MaintenanceStart, QUEUE_STAYS, RotationStart, StayStart, search, vendor_queue,
+    CommandAnswer, Drain, DrainStart, KeyLifecycle, KeyRotation, LookNow, Maintenance, MaintenanceStart, QUEUE_STAYS,
+    RotationStart, StayStart, search, vendor_queue,
 };
 use std::time::Duration;
 use temporalio_client::{

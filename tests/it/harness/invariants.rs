@@ -84,11 +84,7 @@ async fn effects_have_intents(hotel: &Hotel, db: &mut PgConnection) {
 
 async fn record_agrees_with_locks(hotel: &Hotel, db: &mut PgConnection) {
     let sql = "SELECT token, state FROM credentials JOIN doors d USING (tenant_id, door_id) WHERE tenant_id = $1 AND d.vendor = 'ttlock'";
-    let rows = sqlx::query(sql)
-        .bind(hotel.tenant.as_uuid())
-        .fetch_all(db)
-        .await
-        .unwrap();
+    let rows = sqlx::query(sql).bind(hotel.tenant.as_uuid()).fetch_all(db).await.unwrap();
     let standing: BTreeSet<String> = hotel.codes().into_iter().map(|code| code.name).collect();
     for row in rows {
         let (token, state): (String, String) = (row.get("token"), row.get("state"));

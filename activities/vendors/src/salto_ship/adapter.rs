@@ -273,7 +273,8 @@ impl LockVendor for SaltoShip {
     ) -> Result<VendorCredential, VendorError> {
         let operation = Operation::begin(call);
         let id = credential.0.as_str();
-        let (user, _) = self.user(operation, id).await?.filter(|(user, _)| user.usable()).ok_or_else(|| gone(UPDATE))?;
+        let (user, _) =
+            self.user(operation, id).await?.filter(|(user, _)| user.usable()).ok_or_else(|| gone(UPDATE))?;
         if user.card != Card::None {
             return Err(VendorError::unsupported(NAME, "open_doors"));
         }
