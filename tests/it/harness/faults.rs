@@ -15,6 +15,9 @@ use temporalio_sdk::{
     interceptors::{ActivityInboundInterceptor, ExecuteActivityInput, ExecuteActivityOutput, Next},
 };
 
+/// A late activity that nobody lets go by then belongs to a test that is stuck.
+const LATEST: Duration = Duration::from_secs(120);
+
 /// What happens to an activity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -96,7 +99,9 @@ impl ActivityInboundInterceptor for Faults {
                 }
                 Some(Mode::Late) => {
                     let tenant = tenant.expect("it was planned for a tenant");
+                    let begun = tokio::time::Instant::now();
                     while !states().get(&tenant).is_some_and(|state| state.late.0) {
+                        assert!(begun.elapsed() < LATEST, "nobody let the late call go on");
                         tokio::time::sleep(Duration::from_millis(20)).await;
                     }
                     let done = next.run(input).await;
