@@ -4,7 +4,11 @@
 //! only come from the published wire. It fails the way the vendor fails; where the vendor's behaviour is not published, the
 //! choice made here is the stricter one and is named in the module that makes it.
 
+mod conn;
+mod control;
+pub mod fault;
 pub mod salto_ks;
 pub mod salto_space;
+mod serving;
 pub mod ttlock;
 pub mod visionline;

@@ -2,16 +2,17 @@
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::routing::{delete, get, patch, post};
+use axum::routing::{get, patch, post};
 use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::fault::{Fault, FaultOrder};
 use super::hub;
 use super::seed::{SeedSpec, Seeded};
 use super::sim::SaltoKsSim;
 use super::views::{GroupState, JournalEntry, PolicyPatch, Stats, TokenExpiry, TryOutcome, UserState};
+use crate::control::{ClockBody, Since};
+use crate::fault;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,12 +20,6 @@ struct TryBody {
     pin: String,
     #[serde(default)]
     at: Option<i64>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ClockBody {
-    offset_ms: i64,
 }
 
 #[derive(Deserialize)]
@@ -38,12 +33,6 @@ struct ExpireBody {
 struct EndBody {
     #[serde(default)]
     cleanly: bool,
-}
-
-#[derive(Deserialize)]
-struct Since {
-    #[serde(default)]
-    since: u64,
 }
 
 type Sim = State<SaltoKsSim>;
@@ -63,8 +52,7 @@ pub(crate) fn routes() -> Router<SaltoKsSim> {
         .route("/sim/tokens/expire", post(expire))
         .route("/sim/streams/end", post(end_streams))
         .route("/sim/clock", get(clock).post(set_clock))
-        .route("/sim/faults", get(faults).post(add_fault).delete(clear_faults))
-        .route("/sim/faults/{id}", delete(remove_fault))
+        .merge(fault::routes())
         .route("/sim/stats", get(stats))
         .route("/sim/journal", get(journal))
 }
@@ -113,23 +101,6 @@ async fn clock(State(sim): Sim) -> Json<Value> {
 async fn set_clock(State(sim): Sim, Json(body): Json<ClockBody>) -> Json<Value> {
     sim.set_clock(body.offset_ms);
     clock(State(sim)).await
-}
-
-async fn faults(State(sim): Sim) -> Json<Vec<Fault>> {
-    Json(sim.faults())
-}
-
-async fn add_fault(State(sim): Sim, Json(order): Json<FaultOrder>) -> Json<Value> {
-    Json(json!({ "id": sim.add_fault(order) }))
-}
-
-async fn clear_faults(State(sim): Sim) -> StatusCode {
-    sim.clear_faults();
-    StatusCode::NO_CONTENT
-}
-
-async fn remove_fault(State(sim): Sim, Path(id): Path<u64>) -> StatusCode {
-    if sim.remove_fault(id) { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
 }
 
 async fn stats(State(sim): Sim) -> Json<Stats> {

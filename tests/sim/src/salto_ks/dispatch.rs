@@ -5,11 +5,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Form, FromRequest, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures::stream;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::{Map, Value, json};
@@ -20,13 +18,11 @@ use super::routes::{self, Asked, Handler, Route};
 use super::sim::SaltoKsSim;
 use super::site;
 use super::world::{BAD_PARAMETER, Failure, INVALID, Outcome, World};
-use crate::ttlock::conn::Line;
+use crate::conn::{Line, PORTAL, torn};
+use crate::fault;
 
-/// How long an unanswered call is held at most.
-const HOLD: Duration = Duration::from_secs(600);
 const LARGEST_BODY: usize = 64 * 1024;
 const HUGE: usize = 10 * 1024 * 1024;
-const PORTAL: &str = "<!DOCTYPE html><html><head><title>Sign in to the network</title></head><body></body></html>";
 const TOKEN: &str = "POST connect/token";
 
 /// What is asked for.
@@ -83,7 +79,7 @@ pub(crate) async fn fault_only(sim: &SaltoKsSim, line: &Line, name: &str) -> Opt
         let mut world = sim.world();
         count(&mut world, name);
         let fault = world.faults.take(name)?;
-        *world.stats.faults.entry(fault.name().to_owned()).or_default() += 1;
+        *world.stats.faults.entry(fault::name(&fault)).or_default() += 1;
         fault
     };
     let ending = match fault {
@@ -185,8 +181,8 @@ async fn process(name: &'static str, acting: Acting) -> Ending {
         let mut world = acting.sim.world();
         count(&mut world, name);
         let fault = world.faults.take(name);
-        if let Some(kind) = fault {
-            *world.stats.faults.entry(kind.name().to_owned()).or_default() += 1;
+        if let Some(kind) = &fault {
+            *world.stats.faults.entry(fault::name(kind)).or_default() += 1;
         }
         fault
     };
@@ -261,7 +257,7 @@ async fn answer(sim: &SaltoKsSim, line: &Line, ending: Ending) -> Response {
         }
         Ending::MidBody(outcome) => {
             let (status, body) = shown(sim, outcome);
-            cut_in_the_middle(status, &body)
+            torn(status, &body)
         }
         Ending::Twisted(outcome) => {
             let (status, body) = shown(sim, outcome);
@@ -270,18 +266,8 @@ async fn answer(sim: &SaltoKsSim, line: &Line, ending: Ending) -> Response {
         }
         Ending::Huge => respond(StatusCode::OK, format!("[\"{}\"]", "x".repeat(HUGE))),
         Ending::Redirect => (StatusCode::FOUND, [(header::LOCATION, "/elsewhere")]).into_response(),
-        Ending::Silence => {
-            tokio::select! {
-                () = sim.stopped() => {}
-                () = tokio::time::sleep(HOLD) => {}
-            }
-            line.cut();
-            StatusCode::GATEWAY_TIMEOUT.into_response()
-        }
-        Ending::Cut => {
-            line.cut();
-            StatusCode::OK.into_response()
-        }
+        Ending::Silence => line.keep_silent(sim.stopped()).await,
+        Ending::Cut => line.drop_answer(),
     };
     let now = sim.world().now();
     let date = Timestamp::from_millisecond(now)
@@ -328,16 +314,6 @@ fn page(status: u16, retry_after: Option<u64>) -> Response {
     if let Some(seconds) = retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
-    response
-}
-
-/// Promises the whole body, sends a part of it and ends the connection.
-fn cut_in_the_middle(status: StatusCode, body: &str) -> Response {
-    let promised = body.len().max(2);
-    let half = Bytes::copy_from_slice(body.as_bytes().get(..body.len() / 2).unwrap_or_default());
-    let parts = [Ok(half), Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))];
-    let mut response = (status, Body::from_stream(stream::iter(parts))).into_response();
-    response.headers_mut().insert(header::CONTENT_LENGTH, promised.into());
     response
 }
 

@@ -17,7 +17,7 @@ use super::dispatch::fault_only;
 use super::sim::{SaltoKsSim, StreamEnd};
 use super::views::EventForm;
 use super::world::World;
-use crate::ttlock::conn::Line;
+use crate::conn::Line;
 
 const END: char = '\u{1e}';
 const PING_EVERY: Duration = Duration::from_secs(15);

@@ -1,7 +1,6 @@
 //! The server, for a test in the same process and for the binary.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
@@ -9,10 +8,8 @@ use tokio::task::JoinHandle;
 
 use super::sim::SaltoKsSim;
 use super::{control, dispatch};
-use crate::ttlock::conn::{CuttableListener, Line};
-
-/// How long idle connections get to close before they are cut.
-const GRACE: Duration = Duration::from_secs(2);
+use crate::conn::CuttableListener;
+use crate::serving::{ended, serve};
 
 /// The address can't be listened on.
 #[derive(Debug)]
@@ -37,15 +34,8 @@ impl SimServer {
         let addr = listener.local_addr().map_err(|error| SimError(addr, error))?;
         let sim = SaltoKsSim::new();
         let router: Router = control::routes().fallback(dispatch::handle).with_state(sim.clone());
-        let service = router.into_make_service_with_connect_info::<Line>();
         let stopping = sim.clone();
-        let serving = tokio::spawn(async move {
-            let server = axum::serve(CuttableListener(listener), service);
-            let ended = server.with_graceful_shutdown(async move { stopping.stopped().await }).await;
-            if let Err(error) = ended {
-                tracing::error!(%error, "simulator stopped");
-            }
-        });
+        let serving = serve(CuttableListener(listener), router, async move { stopping.stopped().await });
         Ok(SimHandle { base_url: format!("http://{addr}"), addr, sim, serving })
     }
 }
@@ -81,9 +71,6 @@ impl SimHandle {
     /// Stops listening, ends held calls, and returns when the port is free.
     pub async fn shutdown(self) {
         self.sim.stop();
-        let abort = self.serving.abort_handle();
-        if tokio::time::timeout(GRACE, self.serving).await.is_err() {
-            abort.abort();
-        }
+        ended(self.serving).await;
     }
 }

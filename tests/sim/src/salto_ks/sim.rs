@@ -10,6 +10,8 @@ use super::fault::{Fault, FaultOrder};
 use super::seed::{SeedSpec, Seeded, seed};
 use super::views::{GroupState, JournalEntry, PolicyPatch, Stats, TokenExpiry, TryOutcome, UserState};
 use super::world::{User, World};
+use crate::fault::{Faults, Faulty};
+use crate::serving::Stop;
 
 /// How the stream's connections are ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub(crate) enum StreamEnd {
 #[derive(Debug, Clone)]
 pub struct SaltoKsSim {
     world: Arc<Mutex<World>>,
-    stopping: watch::Sender<bool>,
+    stopping: Stop,
     stream_end: watch::Sender<StreamEnd>,
 }
 
@@ -32,7 +34,7 @@ impl SaltoKsSim {
     pub(crate) fn new() -> Self {
         Self {
             world: Arc::new(Mutex::new(World::new())),
-            stopping: watch::Sender::new(false),
+            stopping: Stop::new(),
             stream_end: watch::Sender::new(StreamEnd::Cut),
         }
     }
@@ -42,14 +44,12 @@ impl SaltoKsSim {
     }
 
     pub(crate) fn stop(&self) {
-        self.stopping.send_replace(true);
+        self.stopping.tell();
     }
 
     /// Returns when the server is told to stop.
     pub(crate) async fn stopped(&self) {
-        let mut receiver = self.stopping.subscribe();
-        // An error means that the sender is gone, which is a stop too.
-        let _ = receiver.wait_for(|stop| *stop).await;
+        self.stopping.told().await;
     }
 
     pub(crate) fn stream_ends(&self) -> watch::Receiver<StreamEnd> {
@@ -177,23 +177,23 @@ impl SaltoKsSim {
 
     /// Orders a fault and returns its id.
     pub fn add_fault(&self, order: FaultOrder) -> u64 {
-        self.world().faults.add(order)
+        self.with_faults(|faults| faults.add(order))
     }
 
     /// The faults in force.
     #[must_use]
     pub fn faults(&self) -> Vec<Fault> {
-        self.world().faults.list()
+        self.with_faults(|faults| faults.list())
     }
 
     /// Takes one fault back; false when it is not in force.
     pub fn remove_fault(&self, id: u64) -> bool {
-        self.world().faults.remove(id)
+        self.with_faults(|faults| faults.remove(id))
     }
 
     /// Takes all faults back.
     pub fn clear_faults(&self) {
-        self.world().faults.clear();
+        self.with_faults(Faults::clear);
     }
 
     /// Counters since the process began.

@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
-use super::fault::Faults;
+use super::fault::FaultKind;
 use super::views::{Effect, EventForm, JournalEntry, Stats};
+use crate::fault::Faults;
 
 /// An answer that the vendor gives instead of the one that was wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,7 +131,7 @@ pub(crate) struct World {
     pub(crate) elsewhere: BTreeSet<String>,
     pub(crate) policy: Policy,
     pub(crate) journal: Vec<JournalEntry>,
-    pub(crate) faults: Faults,
+    pub(crate) faults: Faults<FaultKind>,
     pub(crate) stats: Stats,
     pub(crate) events: broadcast::Sender<Value>,
 }

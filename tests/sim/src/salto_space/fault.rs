@@ -1,9 +1,11 @@
-//! Orders to misbehave, for all three wires.
+//! How this server can be ordered to misbehave, for all three wires. Requests are named as in `SaltoDBUser.Insert` or `CN`.
 //!
-//! A fault matches by the request's name, lets the first `after` matching requests pass, then plays `remaining` times (for ever when
-//! absent). The first match in order of creation wins; one fault per request. A kind that makes no sense on a wire plays as `act_then_drop`.
+//! A kind that makes no sense on a wire plays as `act_then_drop`.
 
 use serde::{Deserialize, Serialize};
+
+use super::sim::SpaceSim;
+use crate::fault::{self, Faults, Faulty};
 
 /// How to misbehave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,13 +88,6 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
-    pub(crate) fn name(&self) -> String {
-        serde_json::to_value(self)
-            .ok()
-            .and_then(|value| value.get("kind").and_then(|kind| kind.as_str().map(str::to_owned)))
-            .unwrap_or_default()
-    }
-
     /// Whether the request is carried out.
     pub(crate) fn acts(&self) -> bool {
         !matches!(
@@ -110,70 +105,16 @@ impl FaultKind {
 }
 
 /// An order as it is posted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FaultOrder {
-    /// Such as `SaltoDBUser.Insert` or `CN`; `*` for all.
-    #[serde(default = "any")]
-    pub verb: String,
-    /// What to do.
-    #[serde(flatten)]
-    pub kind: FaultKind,
-    /// Matching requests that pass first.
-    #[serde(default)]
-    pub after: u32,
-    /// How often it plays; none for ever.
-    #[serde(default)]
-    pub remaining: Option<u32>,
-}
+pub type FaultOrder = fault::FaultOrder<FaultKind>;
 
-impl FaultOrder {
-    /// Plays `kind` on `verb` for the next `times` requests.
-    #[must_use]
-    pub fn times(verb: &str, kind: FaultKind, times: u32) -> Self {
-        Self { verb: verb.to_owned(), kind, after: 0, remaining: Some(times) }
-    }
+/// An order in force.
+pub type Fault = fault::Fault<FaultKind>;
 
-    /// Plays `kind` on `verb` until the faults are cleared.
-    #[must_use]
-    pub fn always(verb: &str, kind: FaultKind) -> Self {
-        Self { verb: verb.to_owned(), kind, after: 0, remaining: None }
-    }
-}
+impl Faulty for SpaceSim {
+    type Kind = FaultKind;
 
-fn any() -> String {
-    "*".to_owned()
-}
-
-/// The orders in force.
-#[derive(Debug, Default)]
-pub(crate) struct Faults(Vec<FaultOrder>);
-
-impl Faults {
-    pub(crate) fn add(&mut self, order: FaultOrder) {
-        self.0.push(order);
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    pub(crate) fn list(&self) -> Vec<FaultOrder> {
-        self.0.clone()
-    }
-
-    /// What to do with this request; uses up one play.
-    pub(crate) fn take(&mut self, verb: &str) -> Option<FaultKind> {
-        let order = self.0.iter_mut().find(|order| order.verb == "*" || order.verb == verb)?;
-        if order.after > 0 {
-            order.after -= 1;
-            return None;
-        }
-        let kind = order.kind.clone();
-        if let Some(left) = &mut order.remaining {
-            *left = left.saturating_sub(1);
-        }
-        self.0.retain(|order| order.remaining != Some(0));
-        Some(kind)
+    fn with_faults<R>(&self, act: impl FnOnce(&mut Faults<FaultKind>) -> R) -> R {
+        act(&mut self.world().faults)
     }
 }
 
@@ -183,15 +124,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_the_posted_shape_and_plays_as_often_as_ordered() {
+    fn reads_the_posted_shape() {
         let order: FaultOrder =
             serde_json::from_str(r#"{"verb":"CN","kind":"refusal","letters":"OV","after":1,"remaining":1}"#).unwrap();
-        let mut faults = Faults::default();
-        faults.add(order);
-        assert_eq!(faults.take("CC"), None);
-        assert_eq!(faults.take("CN"), None);
-        assert_eq!(faults.take("CN"), Some(FaultKind::Refusal { letters: "OV".to_owned() }));
-        assert_eq!((faults.take("CN"), faults.list().len()), (None, 0));
-        assert_eq!(FaultKind::BadLrc { times: 1 }.name(), "bad_lrc");
+        let kind = FaultKind::Refusal { letters: "OV".to_owned() };
+        assert_eq!(order, FaultOrder { after: 1, ..FaultOrder::times("CN", kind, 1) });
+        assert_eq!(fault::name(&FaultKind::BadLrc { times: 1 }), "bad_lrc");
     }
 }

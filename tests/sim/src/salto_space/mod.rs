@@ -29,7 +29,7 @@ mod world;
 mod xml;
 
 pub use doors::Verdict;
-pub use fault::{FaultKind, FaultOrder};
+pub use fault::{Fault, FaultKind, FaultOrder};
 pub use journal::{Effect, JournalEntry, Stats};
 pub use server::{SpaceAddrs, SpaceHandle, SpaceServer};
 pub use sim::{CardState, DoorState, SpaceSim};

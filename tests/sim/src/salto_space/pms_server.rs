@@ -113,7 +113,7 @@ impl Client {
             world.stats.call(&name);
             let fault = world.faults.take(&name);
             if let Some(kind) = &fault {
-                world.stats.fault(&kind.name());
+                world.stats.fault(&crate::fault::name(kind));
             }
             fault
         };

@@ -45,7 +45,7 @@ async fn process(sim: &SpaceSim, document: &[u8]) -> Ending {
         world.stats.call(&call.name);
         let fault = world.faults.take(&call.name);
         if let Some(kind) = &fault {
-            world.stats.fault(&kind.name());
+            world.stats.fault(&crate::fault::name(kind));
         }
         fault
     };

@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
 
 use super::doors::Verdict;
-use super::fault::FaultOrder;
+use super::fault::{Fault, FaultOrder};
 use super::journal::{JournalEntry, Stats};
 use super::world::{Content, Door, Encoder, Human, Policy, Room, World};
+use crate::fault::{Faults, Faulty};
+use crate::serving::Stop;
 
 /// A door as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,12 +41,12 @@ pub struct CardState {
 #[derive(Debug, Clone)]
 pub struct SpaceSim {
     world: Arc<Mutex<World>>,
-    stopping: watch::Sender<bool>,
+    stopping: Stop,
 }
 
 impl SpaceSim {
     pub(crate) fn new() -> Self {
-        Self { world: Arc::default(), stopping: watch::Sender::new(false) }
+        Self { world: Arc::default(), stopping: Stop::new() }
     }
 
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
@@ -53,14 +54,12 @@ impl SpaceSim {
     }
 
     pub(crate) fn stop(&self) {
-        self.stopping.send_replace(true);
+        self.stopping.tell();
     }
 
     /// Returns when the server is told to stop.
     pub(crate) async fn stopped(&self) {
-        let mut receiver = self.stopping.subscribe();
-        // An error means that the sender is gone, which is a stop too.
-        let _ = receiver.wait_for(|stop| *stop).await;
+        self.stopping.told().await;
     }
 
     /// Builds a hotel: offline rooms `101`, `102`, …, an online door `gym` (authorisation 7, with a keypad), an online room `901` with a
@@ -264,20 +263,25 @@ impl SpaceSim {
         self.world().now()
     }
 
-    /// Orders a fault.
-    pub fn add_fault(&self, order: FaultOrder) {
-        self.world().faults.add(order);
+    /// Orders a fault and returns its id.
+    pub fn add_fault(&self, order: FaultOrder) -> u64 {
+        self.with_faults(|faults| faults.add(order))
+    }
+
+    /// The faults in force.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        self.with_faults(|faults| faults.list())
+    }
+
+    /// Takes one fault back; false when it is not in force.
+    pub fn remove_fault(&self, id: u64) -> bool {
+        self.with_faults(|faults| faults.remove(id))
     }
 
     /// Takes all faults back.
     pub fn clear_faults(&self) {
-        self.world().faults.clear();
-    }
-
-    /// Faults in force.
-    #[must_use]
-    pub fn faults(&self) -> Vec<FaultOrder> {
-        self.world().faults.list()
+        self.with_faults(Faults::clear);
     }
 
     /// What was asked how often.

@@ -7,8 +7,9 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::fault::Faults;
+use super::fault::FaultKind;
 use super::journal::{Effect, Journal, JournalEntry, Stats};
+use crate::fault::Faults;
 
 /// User name of a new server's web port.
 pub const DEFAULT_USERNAME: &str = "sim-host";
@@ -185,7 +186,7 @@ pub(crate) struct World {
     pub(crate) encoders: Vec<Encoder>,
     pub(crate) cancelled: BTreeSet<u64>,
     pub(crate) trail: Vec<TrailEvent>,
-    pub(crate) faults: Faults,
+    pub(crate) faults: Faults<FaultKind>,
     pub(crate) stats: Stats,
     pub(crate) journal: Journal,
     last_id: u64,

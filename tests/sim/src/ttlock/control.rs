@@ -2,12 +2,11 @@
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::routing::{delete, get, patch, post};
+use axum::routing::{get, patch, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use super::callbacks::{CallbackOrder, CallbackSent};
-use super::fault::{Fault, FaultOrder};
 use super::journal::JournalEntry;
 use super::seed::{SeedSpec, Seeded};
 use super::sim::TtlockSim;
@@ -15,17 +14,13 @@ use super::stats::Stats;
 use super::views::{
     CredentialState, GatewayPatch, GatewayState, LockPatch, LockState, PolicyPatch, TokenExpiry, TryOutcome,
 };
+use crate::control::{ClockBody, Since, found};
+use crate::fault;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TryBody {
     pin: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ClockBody {
-    offset_ms: i64,
 }
 
 #[derive(Serialize)]
@@ -38,17 +33,6 @@ struct ClockState {
 #[serde(deny_unknown_fields)]
 struct ExpireBody {
     what: TokenExpiry,
-}
-
-#[derive(Serialize)]
-struct FaultId {
-    id: u64,
-}
-
-#[derive(Deserialize)]
-struct Since {
-    #[serde(default)]
-    since: u64,
 }
 
 type Sim = State<TtlockSim>;
@@ -66,17 +50,12 @@ pub(crate) fn routes() -> Router<TtlockSim> {
         .route("/sim/policy", patch(patch_policy))
         .route("/sim/tokens/expire", post(expire))
         .route("/sim/clock", get(clock).post(set_clock))
-        .route("/sim/faults", get(faults).post(add_fault).delete(clear_faults))
-        .route("/sim/faults/{id}", delete(remove_fault))
+        .merge(fault::routes())
         .route("/sim/stats", get(stats))
         .route("/sim/credentials", get(credentials))
         .route("/sim/journal", get(journal))
         .route("/sim/callbacks", get(callbacks).put(set_callbacks))
         .route("/sim/callbacks/release", post(release_callbacks))
-}
-
-fn found(done: bool) -> StatusCode {
-    if done { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
 }
 
 async fn seed(State(sim): Sim, Json(spec): Json<SeedSpec>) -> Json<Seeded> {
@@ -133,23 +112,6 @@ async fn clock(State(sim): Sim) -> Json<ClockState> {
 async fn set_clock(State(sim): Sim, Json(body): Json<ClockBody>) -> Json<ClockState> {
     sim.set_clock(body.offset_ms);
     clock(State(sim)).await
-}
-
-async fn faults(State(sim): Sim) -> Json<Vec<Fault>> {
-    Json(sim.faults())
-}
-
-async fn add_fault(State(sim): Sim, Json(order): Json<FaultOrder>) -> Json<FaultId> {
-    Json(FaultId { id: sim.add_fault(order) })
-}
-
-async fn clear_faults(State(sim): Sim) -> StatusCode {
-    sim.clear_faults();
-    StatusCode::NO_CONTENT
-}
-
-async fn remove_fault(State(sim): Sim, Path(id): Path<u64>) -> StatusCode {
-    found(sim.remove_fault(id))
 }
 
 async fn stats(State(sim): Sim) -> Json<Stats> {

@@ -11,17 +11,15 @@ use serde_json::Value;
 
 use super::auth;
 use super::calls::{self, Call};
-use super::conn::Line;
 use super::errcode::{Errcode, INVALID_PARAMETER};
 use super::fault::FaultKind;
 use super::params::Params;
 use super::radio::{self, Radio};
 use super::sim::TtlockSim;
+use crate::conn::{Line, PORTAL};
+use crate::fault;
 
 const TOKEN_PATH: &str = "oauth2/token";
-/// How long an unanswered call is held at most.
-const HOLD: Duration = Duration::from_secs(600);
-const PORTAL: &str = "<!DOCTYPE html><html><head><title>Sign in to the network</title></head><body></body></html>";
 
 type Pairs = Vec<(String, String)>;
 
@@ -66,18 +64,8 @@ pub(crate) async fn handle(
             text.truncate(text.len() / 2);
             json(text)
         }
-        Ending::Silence => {
-            tokio::select! {
-                () = sim.stopped() => {}
-                () = tokio::time::sleep(HOLD) => {}
-            }
-            line.cut();
-            StatusCode::GATEWAY_TIMEOUT.into_response()
-        }
-        Ending::Cut => {
-            line.cut();
-            StatusCode::OK.into_response()
-        }
+        Ending::Silence => line.keep_silent(sim.stopped()).await,
+        Ending::Cut => line.drop_answer(),
     }
 }
 
@@ -105,9 +93,9 @@ async fn process(sim: TtlockSim, verb: String, post: bool, params: Result<Params
         let mut world = sim.world();
         world.stats.call(&verb);
         let lock = params.as_ref().ok().and_then(|params| params.number("lockId").ok().flatten());
-        let fault = world.faults.take(&verb, lock);
-        if let Some(kind) = fault {
-            world.stats.fault(kind.name());
+        let fault = world.faults.take_at(&verb, lock);
+        if let Some(kind) = &fault {
+            world.stats.fault(&fault::name(kind));
             world.touch();
         }
         fault

@@ -11,7 +11,6 @@
 mod auth;
 mod callbacks;
 mod calls;
-pub(crate) mod conn;
 mod control;
 mod devices;
 mod dispatch;

@@ -2,18 +2,15 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::conn::{CuttableListener, Line};
 use super::sim::TtlockSim;
 use super::{callbacks, control, dispatch, persist};
-
-/// How long idle connections get to close before they are cut.
-const GRACE: Duration = Duration::from_secs(2);
+use crate::conn::CuttableListener;
+use crate::serving::{ended, serve};
 
 /// Why a simulator did not start.
 #[derive(Debug)]
@@ -60,15 +57,8 @@ impl SimServer {
         let listener = TcpListener::bind(addr).await.map_err(|error| SimError::Listen(addr, error))?;
         let addr = listener.local_addr().map_err(|error| SimError::Listen(addr, error))?;
         let router: Router = control::routes().fallback(dispatch::handle).with_state(sim.clone());
-        let service = router.into_make_service_with_connect_info::<Line>();
         let stopping = sim.clone();
-        let serving = tokio::spawn(async move {
-            let server = axum::serve(CuttableListener(listener), service);
-            let ended = server.with_graceful_shutdown(async move { stopping.stopped().await }).await;
-            if let Err(error) = ended {
-                tracing::error!(%error, "simulator stopped");
-            }
-        });
+        let serving = serve(CuttableListener(listener), router, async move { stopping.stopped().await });
         tokio::spawn(callbacks::deliver(sim.clone()));
         let saving = state_file.map(|path| tokio::spawn(persist::keep_saved(sim.clone(), path)));
         Ok(SimHandle { base_url: format!("http://{addr}"), addr, sim, serving, saving })
@@ -107,10 +97,7 @@ impl SimHandle {
     /// Stops listening, ends held calls, saves, and returns when the port is free.
     pub async fn shutdown(self) {
         self.sim.stop();
-        let abort = self.serving.abort_handle();
-        if tokio::time::timeout(GRACE, self.serving).await.is_err() {
-            abort.abort();
-        }
+        ended(self.serving).await;
         if let Some(saving) = self.saving {
             // A failed join means that saving panicked, which its own task reports.
             let _ = saving.await;

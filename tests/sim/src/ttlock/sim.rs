@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use super::callbacks::{self, CallbackOrder, CallbackSent};
 use super::fault::{Fault, FaultOrder};
@@ -16,12 +16,14 @@ use super::views::{
     TryReason,
 };
 use super::world::World;
+use crate::fault::{Faults, Faulty};
+use crate::serving::Stop;
 
 /// A simulated TTLock cloud. Clones share one world.
 #[derive(Debug, Clone)]
 pub struct TtlockSim {
     world: Arc<Mutex<World>>,
-    stopping: watch::Sender<bool>,
+    stopping: Stop,
     calling: Arc<Notify>,
 }
 
@@ -30,7 +32,7 @@ impl TtlockSim {
     pub(crate) fn open(state: Option<&Path>) -> std::io::Result<Self> {
         let world = state.map(super::persist::load).transpose()?.flatten().unwrap_or_default();
         let calling = Arc::new(Notify::new());
-        Ok(Self { world: Arc::new(Mutex::new(world)), stopping: watch::Sender::new(false), calling })
+        Ok(Self { world: Arc::new(Mutex::new(world)), stopping: Stop::new(), calling })
     }
 
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
@@ -38,14 +40,12 @@ impl TtlockSim {
     }
 
     pub(crate) fn stop(&self) {
-        self.stopping.send_replace(true);
+        self.stopping.tell();
     }
 
     /// Returns when the server is told to stop.
     pub(crate) async fn stopped(&self) {
-        let mut receiver = self.stopping.subscribe();
-        // An error means that the sender is gone, which is a stop too.
-        let _ = receiver.wait_for(|stop| *stop).await;
+        self.stopping.told().await;
     }
 
     /// Returns when there may be a callback to send.
@@ -222,29 +222,23 @@ impl TtlockSim {
 
     /// Orders a fault and returns its id.
     pub fn add_fault(&self, order: FaultOrder) -> u64 {
-        let mut world = self.world();
-        world.touch();
-        world.faults.add(order)
+        self.with_faults(|faults| faults.add(order))
     }
 
     /// The faults in force.
     #[must_use]
     pub fn faults(&self) -> Vec<Fault> {
-        self.world().faults.list()
+        self.with_faults(|faults| faults.list())
     }
 
     /// Takes one fault back; false when it is not in force.
     pub fn remove_fault(&self, id: u64) -> bool {
-        let mut world = self.world();
-        world.touch();
-        world.faults.remove(id)
+        self.with_faults(|faults| faults.remove(id))
     }
 
     /// Takes all faults back.
     pub fn clear_faults(&self) {
-        let mut world = self.world();
-        world.touch();
-        world.faults.clear();
+        self.with_faults(Faults::clear);
     }
 
     /// Counters since the process began.

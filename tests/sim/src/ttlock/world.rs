@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::callbacks::Callbacks;
 use super::errcode::{Errcode, LOCK_FROZEN, LOCK_MISSING, NOT_LOCK_ADMIN};
-use super::fault::Faults;
+use super::fault::FaultKind;
 use super::journal::{Effect, Journal, JournalEntry};
 use super::lock::{Lock, Plan};
 use super::stats::Stats;
+use crate::fault::Faults;
 
 /// An application registered in the vendor's console.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -92,7 +93,7 @@ pub(crate) struct World {
     pub(crate) gateways: BTreeMap<i64, Gateway>,
     pub(crate) policy: Policy,
     pub(crate) journal: Journal,
-    pub(crate) faults: Faults,
+    pub(crate) faults: Faults<FaultKind>,
     #[serde(skip)]
     pub(crate) stats: Stats,
     #[serde(skip)]

@@ -3,17 +3,18 @@
 
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::routing::{delete, get, patch, post};
+use axum::routing::{get, patch, post};
 use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::fault::{Fault, FaultOrder};
 use super::sim::VisionlineSim;
 use super::views::{
     CardState, DoorPatch, DoorState, EncoderPatch, EncoderState, Fingerprints, JournalEntry, PolicyPatch, Stats,
     TryOutcome,
 };
+use crate::control::{ClockBody, Since, found};
+use crate::fault;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,26 +36,9 @@ struct TryBody {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ClockBody {
-    offset_ms: i64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct EndpointBody {
     endpoint: String,
     status: String,
-}
-
-#[derive(Serialize)]
-struct FaultId {
-    id: u64,
-}
-
-#[derive(Deserialize)]
-struct Since {
-    #[serde(default)]
-    since: u64,
 }
 
 type Sim = State<VisionlineSim>;
@@ -73,16 +57,11 @@ pub(crate) fn routes() -> Router<VisionlineSim> {
         .route("/sim/sessions/revoke", post(revoke))
         .route("/sim/clock", post(set_clock))
         .route("/sim/endpoints", post(endpoint))
-        .route("/sim/faults", get(faults).post(add_fault).delete(clear_faults))
-        .route("/sim/faults/{id}", delete(remove_fault))
+        .merge(fault::routes())
         .route("/sim/stats", get(stats))
         .route("/sim/cards", get(cards))
         .route("/sim/journal", get(journal))
         .route("/sim/callbacks", get(callbacks))
-}
-
-fn found(done: bool) -> StatusCode {
-    if done { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
 }
 
 async fn certificate(State(sim): Sim) -> Json<Fingerprints> {
@@ -135,23 +114,6 @@ async fn set_clock(State(sim): Sim, Json(body): Json<ClockBody>) -> StatusCode {
 async fn endpoint(State(sim): Sim, Json(body): Json<EndpointBody>) -> StatusCode {
     sim.endpoint_callback(&body.endpoint, &body.status);
     StatusCode::NO_CONTENT
-}
-
-async fn faults(State(sim): Sim) -> Json<Vec<Fault>> {
-    Json(sim.faults())
-}
-
-async fn add_fault(State(sim): Sim, Json(order): Json<FaultOrder>) -> Json<FaultId> {
-    Json(FaultId { id: sim.add_fault(order) })
-}
-
-async fn clear_faults(State(sim): Sim) -> StatusCode {
-    sim.clear_faults();
-    StatusCode::NO_CONTENT
-}
-
-async fn remove_fault(State(sim): Sim, Path(id): Path<u64>) -> StatusCode {
-    found(sim.remove_fault(id))
 }
 
 async fn stats(State(sim): Sim) -> Json<Stats> {

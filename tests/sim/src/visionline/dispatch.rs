@@ -5,12 +5,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use futures::stream;
 use serde_json::{Value, json};
 
 use super::auth;
@@ -19,12 +18,12 @@ use super::cards::{self, Standing, Wanted};
 use super::encoder;
 use super::fault::FaultKind;
 use super::sim::VisionlineSim;
-use super::tls::Line;
 use super::world::Delivery;
+use crate::conn::{Line, torn};
+use crate::fault;
 
-/// How long an unanswered call is held at most.
-const HOLD: Duration = Duration::from_secs(600);
 const LARGEST: usize = 1024 * 1024;
+const JSON: &str = "application/json;charset=utf-8";
 const PAGE: &str = "<!DOCTYPE html><html><head><title>Service Unavailable</title></head><body></body></html>";
 
 type Params = BTreeMap<String, String>;
@@ -73,19 +72,13 @@ pub(crate) async fn handle(
             text.truncate(text.len() / 2);
             json_response(StatusCode::CREATED, text)
         }
-        Ending::Reset(body) => torn(&body.to_string()),
-        Ending::Silence => {
-            tokio::select! {
-                () = sim.stopped() => {}
-                () = tokio::time::sleep(HOLD) => {}
-            }
-            line.cut();
-            StatusCode::GATEWAY_TIMEOUT.into_response()
+        Ending::Reset(body) => {
+            let mut response = torn(StatusCode::CREATED, &body.to_string());
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+            response
         }
-        Ending::Cut => {
-            line.cut();
-            StatusCode::OK.into_response()
-        }
+        Ending::Silence => line.keep_silent(sim.stopped()).await,
+        Ending::Cut => line.drop_answer(),
     };
     let date = sim.world().server_clock().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     if let Ok(date) = date.parse() {
@@ -100,18 +93,7 @@ fn count(sim: &VisionlineSim, status: StatusCode) {
 }
 
 fn json_response(status: StatusCode, text: String) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json;charset=utf-8")], text).into_response()
-}
-
-/// Announces a body and breaks off in the middle of it.
-fn torn(text: &str) -> Response {
-    let half = Bytes::copy_from_slice(text.get(..text.len() / 2).unwrap_or_default().as_bytes());
-    let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
-    let body = Body::from_stream(stream::iter([Ok(half), Err(broken)]));
-    let length = text.len().to_string();
-    let headers =
-        [(header::CONTENT_TYPE, "application/json;charset=utf-8".to_owned()), (header::CONTENT_LENGTH, length)];
-    (StatusCode::CREATED, headers, body).into_response()
+    (status, [(header::CONTENT_TYPE, JSON)], text).into_response()
 }
 
 async fn process(acting: Acting) -> Ending {
@@ -123,8 +105,8 @@ async fn process(acting: Acting) -> Ending {
             world.stats.traced_calls += 1;
         }
         let fault = world.faults.take(verb);
-        if let Some(kind) = fault {
-            *world.stats.faults.entry(kind.name().to_owned()).or_default() += 1;
+        if let Some(kind) = &fault {
+            *world.stats.faults.entry(fault::name(kind)).or_default() += 1;
         }
         fault
     };

@@ -2,18 +2,16 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::sim::VisionlineSim;
-use super::tls::{Line, TlsListener};
+use super::tls::TlsListener;
 use super::{control, dispatch};
-
-/// How long idle connections get to close before they are cut.
-const GRACE: Duration = Duration::from_secs(2);
+use crate::conn::CuttableListener;
+use crate::serving::{ended, serve};
 
 /// Starts simulators.
 #[derive(Debug)]
@@ -34,30 +32,17 @@ impl SimServer {
         let control_listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let control_addr = control_listener.local_addr()?;
 
+        let stopped = |sim: VisionlineSim| async move { sim.stopped().await };
         let vendor: Router = Router::new().fallback(dispatch::handle).with_state(sim.clone());
-        let stopping = sim.clone();
-        let serving = tokio::spawn(async move {
-            let server = axum::serve(listener, vendor.into_make_service_with_connect_info::<Line>());
-            report(server.with_graceful_shutdown(async move { stopping.stopped().await }).await);
-        });
+        let serving = serve(listener, vendor, stopped(sim.clone()));
         let router: Router = control::routes().with_state(sim.clone());
-        let stopping = sim.clone();
-        let controlling = tokio::spawn(async move {
-            let server = axum::serve(control_listener, router);
-            report(server.with_graceful_shutdown(async move { stopping.stopped().await }).await);
-        });
+        let controlling = serve(CuttableListener(control_listener), router, stopped(sim.clone()));
         Ok(SimHandle {
             base_url: format!("https://{addr}"),
             control_url: format!("http://{control_addr}"),
             sim,
             tasks: [serving, controlling],
         })
-    }
-}
-
-fn report(ended: io::Result<()>) {
-    if let Err(error) = ended {
-        tracing::error!(%error, "simulator stopped");
     }
 }
 
@@ -93,10 +78,7 @@ impl SimHandle {
     pub async fn shutdown(self) {
         self.sim.stop();
         for task in self.tasks {
-            let abort = task.abort_handle();
-            if tokio::time::timeout(GRACE, task).await.is_err() {
-                abort.abort();
-            }
+            ended(task).await;
         }
     }
 }

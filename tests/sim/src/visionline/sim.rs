@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
-use tokio::sync::{Notify, watch};
 
 use super::cards;
 use super::fault::{Fault, FaultOrder};
@@ -16,6 +16,8 @@ use super::views::{
     ShownCertificate, Stats, TryOutcome, TryReason,
 };
 use super::world::{Delivery, Door, Encoder, World};
+use crate::fault::{Faults, Faulty};
+use crate::serving::Stop;
 
 #[derive(Debug)]
 struct Shared {
@@ -25,7 +27,7 @@ struct Shared {
     copied: Identity,
     shown: Mutex<ShownCertificate>,
     placement: Notify,
-    stop: watch::Sender<bool>,
+    stop: Stop,
 }
 
 /// A simulated Visionline server; clones are handles on the same one.
@@ -42,7 +44,7 @@ impl VisionlineSim {
             other,
             shown: Mutex::new(ShownCertificate::Own),
             placement: Notify::new(),
-            stop: watch::Sender::new(false),
+            stop: Stop::new(),
         })))
     }
 
@@ -64,13 +66,11 @@ impl VisionlineSim {
     }
 
     pub(crate) fn stop(&self) {
-        self.0.stop.send_replace(true);
+        self.0.stop.tell();
     }
 
     pub(crate) async fn stopped(&self) {
-        let mut stop = self.0.stop.subscribe();
-        // An error means that the sender is gone, and with it the server.
-        let _ = stop.wait_for(|stop| *stop).await;
+        self.0.stop.told().await;
     }
 
     /// Of the server's own certificate: what a careful installer reads off the server.
@@ -192,23 +192,23 @@ impl VisionlineSim {
 
     /// Orders a fault and returns its id.
     pub fn add_fault(&self, order: FaultOrder) -> u64 {
-        self.world().faults.add(order)
+        self.with_faults(|faults| faults.add(order))
     }
 
     /// The faults in force.
     #[must_use]
     pub fn faults(&self) -> Vec<Fault> {
-        self.world().faults.list()
+        self.with_faults(|faults| faults.list())
     }
 
-    /// Takes a fault back.
+    /// Takes one fault back; false when it is not in force.
     pub fn remove_fault(&self, id: u64) -> bool {
-        self.world().faults.remove(id)
+        self.with_faults(|faults| faults.remove(id))
     }
 
     /// Takes all faults back.
     pub fn clear_faults(&self) {
-        self.world().faults.clear();
+        self.with_faults(Faults::clear);
     }
 
     /// Counters.

@@ -1,11 +1,8 @@
-//! HTTPS with a certificate that nobody but the server vouches for, and connections that a fault can cut.
+//! HTTPS with a certificate that nobody but the server vouches for.
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
@@ -15,7 +12,6 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SigningKey};
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
@@ -23,6 +19,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::sim::VisionlineSim;
 use super::views::Fingerprints;
+use crate::conn::{CuttableStream, Line};
 
 /// A certificate with a key, ready to serve.
 #[derive(Debug, Clone)]
@@ -76,28 +73,10 @@ fn serving(certificate: &CertificateDer<'static>, key: &Arc<dyn SigningKey>) -> 
     Ok(Arc::new(tls))
 }
 
-/// The handler's grip on its own connection.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Line(Arc<AtomicBool>);
-
-impl Line {
-    /// From now on nothing goes out; the connection closes.
-    pub(crate) fn cut(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-}
-
-/// A stream that can be cut.
-#[derive(Debug)]
-pub(crate) struct CuttableStream {
-    stream: TlsStream<TcpStream>,
-    line: Line,
-}
-
 /// Connections whose handshake is done.
 #[derive(Debug)]
 pub(crate) struct TlsListener {
-    ready: mpsc::Receiver<(CuttableStream, SocketAddr)>,
+    ready: mpsc::Receiver<(CuttableStream<TlsStream<TcpStream>>, SocketAddr)>,
     local: SocketAddr,
 }
 
@@ -121,7 +100,7 @@ impl TlsListener {
                     match acceptor.accept(stream).await {
                         // A closed channel means that the server has ended.
                         Ok(stream) => {
-                            let _ = sender.send((CuttableStream { stream, line: Line::default() }, addr)).await;
+                            let _ = sender.send((CuttableStream::new(stream), addr)).await;
                         }
                         Err(error) => tracing::debug!(%error, "no handshake"),
                     }
@@ -133,7 +112,7 @@ impl TlsListener {
 }
 
 impl Listener for TlsListener {
-    type Io = CuttableStream;
+    type Io = CuttableStream<TlsStream<TcpStream>>;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
@@ -150,29 +129,6 @@ impl Listener for TlsListener {
 
 impl Connected<IncomingStream<'_, TlsListener>> for Line {
     fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
-        stream.io().line.clone()
-    }
-}
-
-impl AsyncRead for CuttableStream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for CuttableStream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if self.line.0.load(Ordering::Acquire) {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-        }
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        stream.io().line()
     }
 }

@@ -6,8 +6,9 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::fault::Faults;
+use super::fault::FaultKind;
 use super::views::{JournalEntry, Placed, Stats};
+use crate::fault::Faults;
 
 /// The user that is there.
 pub const DEFAULT_USERNAME: &str = "sym";
@@ -95,7 +96,7 @@ pub(crate) struct World {
     pub(crate) last_id: u64,
     pub(crate) offset_ms: i64,
     pub(crate) policy: Policy,
-    pub(crate) faults: Faults,
+    pub(crate) faults: Faults<FaultKind>,
     pub(crate) journal: Vec<JournalEntry>,
     pub(crate) callbacks: Vec<Value>,
     pub(crate) stats: Stats,
