@@ -85,6 +85,7 @@ pages! {
     VaultLocked = "vault_locked",
     RotationUnderWay = "rotation_under_way",
     WebhookIdReused = "webhook_id_reused",
+    InventoryUnderWay = "inventory_under_way",
 }
 
 /// The page of a code as HTML, or nothing if there is no such code.

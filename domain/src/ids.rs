@@ -112,6 +112,8 @@ ids! {
     OutageId = "out";
     /// Something that a person has to do at a device.
     MaintenanceTaskId = "mt";
+    /// A look at what stands at locks, ours and others'.
+    InventoryId = "inv";
 }
 
 impl PropertyId {

@@ -17,6 +17,7 @@ pub mod event;
 pub mod guard;
 pub mod health;
 pub mod ids;
+pub mod inventory;
 pub mod pin;
 pub mod policy;
 pub mod problem;

@@ -108,6 +108,7 @@ codes! {
     VaultLocked, "vault_locked", 503, "The customer's root key refuses to open his secrets", "Enable the root key in the key-management service, or give this service its rights back. Nothing is lost: what waits goes on by itself within seconds.";
     RotationUnderWay, "rotation_under_way", 409, "A rotation of the tenant's keys is under way", "Wait until it is done; `GET /v1/vault/rotations/{rotation}` tells.";
     WebhookIdReused, "webhook_id_reused", 409, "Another webhook came under this id", "Give each message an id of its own; only repeats of the same bytes share one.";
+    InventoryUnderWay, "inventory_under_way", 409, "An inventory of the property is under way", "Wait until it is done, or cancel it; `GET …/inventories` lists it.";
 }
 
 impl Code {

@@ -9,6 +9,7 @@ use crate::{
     device::{AlertKind, TaskReason},
     health::{BreakerState, ForceReason},
     ids::*,
+    inventory::Tally,
     problem::Code,
     stay::*,
     vault::Oddity,
@@ -405,5 +406,28 @@ pub enum Event {
         /// Who closed it; nobody if a reading was good again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<ApiKeyId>,
+    },
+    /// Somebody wants to know what stands at a property's locks, ours and others'.
+    InventoryAsked {
+        /// Which.
+        inventory: InventoryId,
+        /// So many locks are to be read.
+        locks: u32,
+        /// Who asked.
+        by: ApiKeyId,
+    },
+    /// An inventory is over: what it found.
+    InventoryFinished {
+        /// Which.
+        inventory: InventoryId,
+        /// Somebody ended it before every lock was read.
+        #[serde(default)]
+        cancelled: bool,
+        /// So many locks were read.
+        read: u32,
+        /// So many were not, each with its reason in the inventory.
+        not_read: u32,
+        /// So many credentials of each verdict.
+        found: Tally,
     },
 }

@@ -47,6 +47,8 @@ impl Event {
             Self::HealthResolved { .. } => "device.health_resolved.v1",
             Self::MaintenanceTask { open: true, .. } => "device.maintenance_task_opened.v1",
             Self::MaintenanceTask { open: false, .. } => "device.maintenance_task_closed.v1",
+            Self::InventoryAsked { .. } => "inventory.asked.v1",
+            Self::InventoryFinished { .. } => "inventory.finished.v1",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What an event says to people: at the desk, on the stay's timeline, in the log.
 
 mod device;
+mod inventory;
 mod stay;
 mod vault;
 
@@ -149,6 +150,10 @@ impl Event {
             }
             Self::MaintenanceTask { reason, device, door: d, open, by, .. } => {
                 device::task(*reason, &device::place(device, d.map(door)), *open, by.is_some())
+            }
+            Self::InventoryAsked { locks, .. } => format!("An inventory was asked for: what stands at {locks} locks."),
+            Self::InventoryFinished { cancelled, read, not_read, found, .. } => {
+                inventory::finished(*cancelled, *read, *not_read, found)
             }
         }
     }
