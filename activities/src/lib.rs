@@ -19,6 +19,7 @@ mod ledger;
 pub mod maintenance;
 mod outcome;
 mod record;
+pub mod streams;
 mod vault;
 pub mod vendor_step;
 mod whole_key;

@@ -27,6 +27,8 @@ pub struct VendorTraits {
     pub window_start: bool,
     /// Its wire is public, so that keys can be made there at all.
     pub public: bool,
+    /// It tells what happens at its doors over a stream that somebody has to listen to.
+    pub streams: bool,
     /// It can make up digits that open once.
     pub one_time: Option<OneTime>,
     /// Shortest PIN, in digits.
@@ -60,6 +62,7 @@ const TABLE: &[VendorTraits] = &[
         made_pin_per_door: false,
         whole_key: true,
         window_start: false,
+        streams: true,
         min_pin_digits: 6,
         max_pin_digits: 6,
         ..UNKNOWN
@@ -83,6 +86,7 @@ const UNKNOWN: VendorTraits = VendorTraits {
     spares_common_doors: true,
     window_start: true,
     public: true,
+    streams: false,
     one_time: None,
     min_pin_digits: 4,
     max_pin_digits: 9,
@@ -99,6 +103,7 @@ const CARDS: VendorTraits = VendorTraits {
     spares_common_doors: true,
     window_start: true,
     public: true,
+    streams: false,
     one_time: None,
     min_pin_digits: 0,
     max_pin_digits: 0,
@@ -116,6 +121,11 @@ impl VendorTraits {
     /// The names of vendors at which a whole key stands, with all its doors.
     pub fn of_whole_keys() -> impl Iterator<Item = &'static str> {
         TABLE.iter().filter(|row| row.whole_key).map(|row| row.name)
+    }
+
+    /// The names of vendors that tell over a stream what happens at their doors.
+    pub fn of_streams() -> impl Iterator<Item = &'static str> {
+        TABLE.iter().filter(|row| row.streams).map(|row| row.name)
     }
 
     /// Whether there is a row for it.

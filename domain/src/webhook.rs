@@ -185,7 +185,14 @@ pub enum Meaning {
 impl Meaning {
     /// Whether somebody has to look at the vendor. What does not is kept, and leads to nothing.
     pub fn calls_for_a_look(&self) -> bool {
-        matches!(self, Self::Records { .. } | Self::Gateways | Self::Lock { .. })
+        match self {
+            Self::Records { .. } | Self::Gateways | Self::Lock { .. } => true,
+            // What is on its way is followed by another word when it has arrived.
+            Self::Credential { token, status } => {
+                token.is_some() && !matches!(status, CredentialWord::Issuing | CredentialWord::Revoking)
+            }
+            Self::Receipt { .. } | Self::Nothing => false,
+        }
     }
 }
 
@@ -261,6 +268,19 @@ mod tests {
         }
         assert_eq!(Sender::Ttlock.schemes(), [Scheme::PathOnly]);
         assert!(!Sender::Pms.schemes().contains(&Scheme::PathOnly));
+    }
+
+    #[test]
+    fn only_an_end_of_a_key_of_ours_is_worth_a_look() {
+        use CredentialWord as W;
+        let calls = |token: bool, status| {
+            Meaning::Credential { token: token.then(|| "lis-1".to_owned()), status }.calls_for_a_look()
+        };
+        assert_eq!(
+            [W::Issuing, W::Issued, W::Revoking, W::Revoked, W::Other].map(|word| calls(true, word)),
+            [false, true, false, true, true]
+        );
+        assert!(!calls(false, W::Revoked) && !Meaning::Nothing.calls_for_a_look());
     }
 
     #[test]

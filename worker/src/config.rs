@@ -41,6 +41,9 @@ pub struct Config {
     /// it, or when a record says that a clock is off.
     #[arg(long, env = "LOCK_MAINTENANCE", default_value_t = true, action = clap::ArgAction::Set)]
     pub maintenance: bool,
+    /// Streams of vendors' events that this process listens to at most. 0 listens to none. Each is listened to by one process of all.
+    #[arg(long, env = "LOCK_STREAMS", default_value_t = 500)]
+    pub streams: usize,
     /// Workflows kept in memory. One more costs about 20 kB; one that is not kept costs a replay when it wakes.
     /// At least 200: with fewer than there are workflow-task slots (100) the SDK may evict a stay in the middle of a local activity.
     #[arg(long, env = "LOCK_CACHED_STAYS", default_value_t = 5_000, value_parser = cached_stays)]

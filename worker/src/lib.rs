@@ -20,6 +20,7 @@ use lock_activities::{
     ContractChecks, Effects, Ledger, Maintenance as Devices, Records, Vault,
     health::{Gate, Prober},
     inbound::Inbound,
+    streams::Streams,
 };
 use lock_kms::{AccessBook, DataKeys, accesses::instance};
 use lock_store::Store;
@@ -97,6 +98,13 @@ pub async fn run(
         Inbound::new(store.clone(), keys.for_purpose("webhooks"), Arc::clone(&vendors), Arc::new(loops.clone()));
     let devices = Devices::new(store.clone(), keys.for_purpose("maintenance"), Arc::clone(&vendors));
     let vault = Vault { store: store.clone(), keys: keys.for_purpose("rotation") };
+    let streams = Streams::new(
+        store.clone(),
+        keys.for_purpose("streams"),
+        Arc::clone(&vendors),
+        Arc::new(loops.clone()),
+        config.streams,
+    );
     let every = Duration::from_secs_f64(config.probe_every_s);
     let prober =
         (!every.is_zero()).then(|| Prober::new(store.clone(), keys.for_purpose("probes"), vendors, gate, every));
@@ -125,6 +133,12 @@ pub async fn run(
     }));
     ready(address);
     let following = inbound.run(stop.clone());
+    let streams_stop = stop.clone();
+    let listening = async {
+        if config.streams > 0 {
+            streams.run(streams_stop).await;
+        }
+    };
     let probing = async {
         if let Some(prober) = prober {
             prober.run(probing_stop).await;
@@ -148,8 +162,8 @@ pub async fn run(
         stops.iter().for_each(|stop| stop());
     };
     let working = futures::future::join_all(workers.iter_mut().map(Worker::run));
-    let (ended, (), (), (), (), (), (), (), ()) =
-        tokio::join!(working, relay, stopper, taking_over, probing, following, nightly, upkeep, counting);
+    let (ended, (), (), (), (), (), (), (), (), ()) =
+        tokio::join!(working, relay, stopper, taking_over, probing, following, listening, nightly, upkeep, counting);
     ended.into_iter().collect::<Result<(), _>>().context("a Temporal worker ended")?;
     booking.await?;
     if let Err(error) = ledger.flush(&record).await {

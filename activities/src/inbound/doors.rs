@@ -104,6 +104,11 @@ impl<'a> News<'a> {
         self.fresh(fresh).filter_map(|(record, _)| record.battery_percent).last()
     }
 
+    /// Whether a new record says that the battery is low, and not how low.
+    pub(super) fn low(&self, fresh: &BTreeSet<String>) -> bool {
+        self.fresh(fresh).any(|(record, _)| record.kind == RecordKind::BatteryLow && record.battery_percent.is_none())
+    }
+
     /// Whether the lock can be reached, by the newest new record that tells it.
     pub(super) fn online(&self, fresh: &BTreeSet<String>) -> Option<bool> {
         let told = self.fresh(fresh).filter_map(|(record, _)| match record.kind {
@@ -242,6 +247,9 @@ mod tests {
         news.seen(&back, None);
         assert_eq!([&[&gone][..], &[&gone, &back]].map(|new| news.online(&all(new))), [Some(false), Some(true)]);
         assert_eq!(news.battery(&all(&[&two])), None);
+        let low = record("5", 4, RecordKind::BatteryLow);
+        news.seen(&low, None);
+        assert!(news.low(&all(&[&low])) && !news.low(&all(&[&one, &two])));
     }
 
     #[test]

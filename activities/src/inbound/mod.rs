@@ -10,6 +10,8 @@
 
 mod doors;
 mod follow_up;
+mod read_back;
+pub(crate) mod records;
 mod used;
 
 use crate::{
@@ -43,6 +45,11 @@ pub const PAUSE_MOST: SignedDuration = SignedDuration::from_mins(5);
 /// A delivery that nothing came of for so long is given up.
 pub const GIVE_UP: SignedDuration = SignedDuration::from_hours(24);
 
+/// Records reach a vendor late, and locks' clocks differ: so far before the newest one that we have is asked.
+pub(crate) const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
+/// So far back is asked of a lock, or of a site, that we have no record of.
+pub(crate) const FIRST_LOOK: SignedDuration = SignedDuration::from_hours(7 * 24);
+
 const CLEAN: Duration = Duration::from_secs(3600);
 const FORGET_AT_ONCE: u32 = 1_000;
 const TENANTS_AT_ONCE: usize = 8;
@@ -68,6 +75,8 @@ enum Trouble {
     Vendor(#[from] VendorError),
     #[error(transparent)]
     Wake(#[from] WakeError),
+    #[error("the stay was asked to read back a moment ago")]
+    TooSoon,
 }
 
 impl Trouble {
@@ -78,6 +87,7 @@ impl Trouble {
             Self::Adapter(_) => "settings",
             Self::Vendor(_) => "vendor",
             Self::Wake(_) => "maintenance",
+            Self::TooSoon => "too_soon",
         }
     }
 }

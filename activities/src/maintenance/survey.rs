@@ -118,6 +118,10 @@ impl Maintenance {
                     present,
                 };
                 tx.note_device(seen).await?;
+                // A record that a lock went out of reach comes once; that it has stayed so is seen here.
+                if device.online == Some(false) || told(device, AlertKind::Offline) {
+                    events.extend(note_link(&mut tx, &seen, AlertKind::Offline, device.door).await?);
+                }
                 let Some(percent) = lock.battery_percent else { continue };
                 let acts = judge_battery(percent, told(device, AlertKind::BatteryLow));
                 let facts = Facts { percent: Some(percent), ..Facts::default() };

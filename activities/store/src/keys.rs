@@ -155,6 +155,16 @@ impl TenantTx<'_> {
         rows.iter().map(key_row).collect()
     }
 
+    /// Whose a key is.
+    pub async fn stay_of_key(&mut self, key: KeyId) -> Result<Option<StayId>, StoreError> {
+        let row = self
+            .query("SELECT stay_id FROM keys WHERE tenant_id = $1 AND key_id = $2")
+            .bind(key.as_uuid())
+            .fetch_optional(&mut *self.tx)
+            .await?;
+        row.map(|row| row.uuid("stay_id").map(StayId::from_uuid)).transpose()
+    }
+
     /// Takes a key's PIN for showing it, once. One round trip the first time, else two.
     pub async fn reveal(
         &mut self,

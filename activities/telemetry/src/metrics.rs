@@ -94,6 +94,22 @@ static CONTRACT_SILENCE: LazyLock<Option<GaugeVec>> = LazyLock::new(|| {
 static DEVICE_ALERTS: LazyLock<Option<IntCounterVec>> =
     LazyLock::new(|| counter("lock_device_alerts_total", "Troubles of devices that began, by kind.", &["kind"]));
 
+static STREAMS: LazyLock<Option<GaugeVec>> = LazyLock::new(|| {
+    gauge("lock_streams_listened", "Vendors' streams of events that this process listens to.", &["vendor"])
+});
+
+static STREAM_ENDS: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
+    counter("lock_stream_ends_total", "Listeners to a vendor's stream that ended, by why.", &["vendor", "reason"])
+});
+
+static STREAM_RECORDS: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
+    counter(
+        "lock_stream_records_total",
+        "Records of doors that were heard: new, known already, of no door of ours.",
+        &["vendor", "outcome"],
+    )
+});
+
 static CLOCK_SYNCS: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
     counter("lock_clock_syncs_total", "Times that a lock's clock was set, by outcome.", &["vendor", "outcome"])
 });
@@ -252,6 +268,23 @@ pub fn webhook_processed(outcome: &str) {
     if let Some(metric) = &*WEBHOOKS_PROCESSED {
         metric.with_label_values(&[outcome]).inc();
     }
+}
+
+/// This process listens to so many more streams of a vendor; fewer, if it is negative.
+pub fn streams_listened(vendor: &str, more: f64) {
+    if let Some(metric) = &*STREAMS {
+        metric.with_label_values(&[vendor]).add(more);
+    }
+}
+
+/// A listener ended, for example `("salto_ks", "lost")`.
+pub fn stream_ended(vendor: &str, reason: &str) {
+    add(&STREAM_ENDS, &[vendor, reason], 1);
+}
+
+/// Records were heard, for example `("salto_ks", "new", 3)`.
+pub fn stream_records(vendor: &str, outcome: &str, count: usize) {
+    add(&STREAM_RECORDS, &[vendor, outcome], u64::try_from(count).unwrap_or(u64::MAX));
 }
 
 /// A request was answered. `route` is the pattern (`/v1/stays/{id}`), never the path.

@@ -14,7 +14,7 @@ mod words;
 
 pub use clock::{ClockLimits, ClockReach, ClockView, Hint, Upload, WINDOW, hint, judge_clock};
 pub use night::{Night, night};
-pub use power::{OFFLINE_AFTER, judge_battery, judge_online};
+pub use power::{OFFLINE_AFTER, judge_battery, judge_low, judge_online};
 pub use words::{drift_words, guest_words};
 
 use serde::{Deserialize, Serialize};

@@ -19,6 +19,11 @@ pub fn judge_battery(percent: u8, alerted: bool) -> Vec<Act> {
     }
 }
 
+/// What follows from a lock that says its battery is low, and not how low. It can't tell that all is well again.
+pub fn judge_low(alerted: bool) -> Vec<Act> {
+    if alerted { Vec::new() } else { vec![Act::Raise(AlertKind::BatteryLow), Act::Open(TaskReason::BatteryLow)] }
+}
+
 /// What follows from a device that has been in reach, or out of it, for so long.
 pub fn judge_online(kind: AlertKind, online: bool, since: SignedDuration, alerted: bool) -> Option<Act> {
     match (online, alerted) {

@@ -88,6 +88,7 @@ fn batteries_and_links_have_two_ends() {
     ] {
         assert_eq!(judge_battery(percent, alerted), acts, "{percent} {alerted}");
     }
+    assert_eq!((judge_low(false), judge_low(true)), (judge_battery(1, false), vec![]));
     let kind = AlertKind::GatewayOffline;
     let early = OFFLINE_AFTER - secs(1);
     assert_eq!(judge_online(kind, false, early, false), None);

@@ -96,6 +96,8 @@ pub fn worker_config(stack: &Stack, app_url: &str, kms_dir: &std::path::Path) ->
         probe_every_s: 0.0,
         // Nor are devices looked after unless a test asks for it: see maintenance.rs.
         maintenance: false,
+        // Nor does it listen to vendors' streams: see streams.rs.
+        streams: 0,
         // What a worker that keeps no workflow in memory writes is recorded, too: see replay.rs.
         cached_stays: if std::env::var_os("RECORD_HISTORIES").is_some_and(|kind| kind == "cold") { 0 } else { 500 },
         database_connections: 20,

@@ -28,6 +28,7 @@ mod rls_matrix;
 mod round_trips;
 mod schema;
 mod stays;
+mod streams;
 mod vault;
 mod webhooks;
 mod world;

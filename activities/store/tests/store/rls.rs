@@ -47,6 +47,7 @@ pub(crate) async fn fill_for(world: &World) {
     crate::contracts::fill(world).await;
     crate::costs::fill(world).await;
     crate::drains::fill(world).await;
+    crate::streams::fill(world).await;
 }
 
 /// Every table with a tenant, but the list of tenants itself.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
@@ -50,8 +51,8 @@ pub struct Assumptions {
     pub room_checked_for: Duration,
     /// Without a word from the event stream for so long, it is taken for dead. Twice the ping's interval.
     pub stream_silence: Duration,
-    /// How far before the last known event the log is read after a gap in the stream.
-    pub stream_overlap: Duration,
+    /// How far before the last known event the log is read with each new connection of the stream.
+    pub stream_overlap: SignedDuration,
     /// First wait before a new connection of the stream; it doubles up to sixty times this.
     pub stream_pause: Duration,
 }
@@ -153,7 +154,7 @@ impl SaltoKsConfig {
                 seat_pause: Duration::from_secs(number("seat_pause_s", 300)?),
                 room_checked_for: Duration::from_secs(number("room_checked_for_s", 600)?),
                 stream_silence: Duration::from_millis(number("stream_silence_ms", 30_000)?),
-                stream_overlap: Duration::from_secs(600),
+                stream_overlap: SignedDuration::from_hours(24),
                 stream_pause: Duration::from_millis(number("stream_pause_ms", 1_000)?),
             },
         })

@@ -34,6 +34,8 @@ const CONNECT: Verb = Verb::get("GET hub/entries");
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest message, bytes.
 const LARGEST: usize = 256 * 1024;
+/// While no connection can be had the log is read at each try, from so long before the last known event on.
+const MEANWHILE: SignedDuration = SignedDuration::from_secs(600);
 /// Ids kept against repetitions.
 const REMEMBERED: usize = 20_000;
 
@@ -103,7 +105,9 @@ impl SaltoKs {
         loop {
             // Connected before the log is read, so that nothing falls between the two.
             let connected = self.connect(&events).await;
-            let caught_up = self.catch_up(&mut passed, &records).await;
+            // Locks that were out of reach tell late what was long ago, and may have told it in the gap.
+            let gap = if connected.is_ok() { assume.stream_overlap } else { MEANWHILE };
+            let caught_up = self.catch_up(&mut passed, gap, &records).await;
             let mut wait = None;
             match (connected, caught_up) {
                 (_, Ok(Err(Unheard))) => return Ok(()),
@@ -135,10 +139,9 @@ impl SaltoKs {
     async fn catch_up(
         &self,
         passed: &mut Passed,
+        overlap: SignedDuration,
         records: &Sender<DoorRecord>,
     ) -> Result<Result<(), Unheard>, VendorError> {
-        let overlap =
-            SignedDuration::try_from(self.session().config().assume.stream_overlap).unwrap_or(SignedDuration::ZERO);
         let from = passed.last.saturating_sub(overlap).unwrap_or(Timestamp::MIN);
         let call = CallContext::new("follow", CALL_TIMEOUT);
         let mut missed = self.entries(Operation::begin(&call), from).await?;
@@ -161,7 +164,7 @@ impl SaltoKs {
             let message = tokio::select! {
                 message = timeout_at(heard + silence, socket.next()) => message,
                 _ = ping.tick() => {
-                    if std::mem::take(&mut look) && matches!(self.catch_up(passed, records).await, Ok(Err(Unheard))) {
+                    if std::mem::take(&mut look) && matches!(self.catch_up(passed, MEANWHILE, records).await, Ok(Err(Unheard))) {
                         return End::Unheard;
                     }
                     if socket.send(Message::text(hub::PING)).await.is_err() {
