@@ -16,6 +16,7 @@ pub mod engine;
 mod error_pages;
 mod extract;
 mod failure;
+mod gather;
 mod hook;
 mod html;
 mod idempotency;

@@ -6,6 +6,8 @@ use std::{io, time::Duration};
 use tokio::{net::TcpListener, sync::oneshot};
 
 const SWEEP: Duration = Duration::from_secs(60);
+/// How long what was taken in has to be stored once the last request is over. A transaction takes milliseconds.
+const FINISH: Duration = Duration::from_secs(5);
 const FORGET_AT_ONCE: u32 = 1_000;
 
 /// Serves until `shutdown` is done. Then `/readyz` says no; after [`crate::Config::notice`] no new connection is taken, and requests
@@ -28,7 +30,7 @@ pub async fn serve(
         tokio::time::sleep(notice).await;
         let _ = stopping.send(());
     };
-    let server = axum::serve(listener, build(state)).with_graceful_shutdown(signal);
+    let server = axum::serve(listener, build(state.clone())).with_graceful_shutdown(signal);
     let too_long = async {
         // A sender that is dropped means that the server has ended by itself.
         if stopped.await.is_ok() {
@@ -44,6 +46,10 @@ pub async fn serve(
             Ok(())
         }
     };
+    // Of whom went away before the answer.
+    if tokio::time::timeout(FINISH, state.inbox().finished()).await.is_err() {
+        tracing::warn!("some webhooks could not be stored in time; nobody was told that they are");
+    }
     sweeper.abort();
     dispatcher.abort();
     drains.abort();

@@ -5,6 +5,7 @@ use crate::{
     hook::ClockHook,
     idempotency::Running,
     limits::{Limits, Shares},
+    webhooks::inbox::Inbox,
 };
 use http::HeaderValue;
 use lock_kms::{DataKeys, HistoryCodec};
@@ -55,6 +56,7 @@ struct Inner {
     engine: Arc<dyn StayEngine>,
     limits: Limits,
     running: Running,
+    inbox: Inbox,
     hook: ClockHook,
     config: Config,
     draining: AtomicBool,
@@ -67,6 +69,7 @@ impl AppState {
             codec: HistoryCodec::new(keys.clone()),
             limits: Limits::new(config.shares),
             running: Running::default(),
+            inbox: Inbox::new(store.clone()),
             hook: ClockHook::new(),
             draining: AtomicBool::new(false),
             store,
@@ -100,6 +103,10 @@ impl AppState {
 
     pub(crate) fn running(&self) -> &Running {
         &self.0.running
+    }
+
+    pub(crate) fn inbox(&self) -> &Inbox {
+        &self.0.inbox
     }
 
     pub(crate) fn hook(&self) -> &ClockHook {

@@ -1,45 +1,12 @@
-//! Webhooks that came in: taken once, processed at least once.
+//! Webhooks that came in, processed at least once.
 
 use crate::{StoreError, TenantTx, row::RowExt, time::Ts};
 use jiff::{SignedDuration, Timestamp};
 use lock_domain::{
-    ids::{DeliveryId, PropertyId, WebhookEndpointId},
+    ids::{DeliveryId, PropertyId},
     webhook::Meaning,
 };
-use sqlx::{Row, types::Json};
-use subtle::ConstantTimeEq;
-
-/// A delivery to be taken.
-#[derive(Debug, Clone, Copy)]
-pub struct NewDelivery<'a> {
-    /// Its id.
-    pub id: DeliveryId,
-    /// Where it came in.
-    pub endpoint: WebhookEndpointId,
-    /// The hotel.
-    pub property: PropertyId,
-    /// What repeats of it are known by, within the endpoint.
-    pub key: &'a str,
-    /// A keyed digest of the body.
-    pub digest: &'a [u8; 32],
-    /// The body, sealed by the caller.
-    pub body_sealed: &'a [u8],
-    /// What it means.
-    pub meaning: &'a [Meaning],
-    /// When it came, real time.
-    pub at: Timestamp,
-}
-
-/// Whether a delivery was new.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Intake {
-    /// It was; it waits to be processed.
-    Fresh,
-    /// It came before. Nothing was stored.
-    Duplicate,
-    /// Another body came under its key before. Nothing was stored.
-    OtherBody,
-}
+use sqlx::Row;
 
 /// A delivery to be processed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,46 +24,6 @@ pub struct DeliveryRow {
 }
 
 impl TenantTx<'_> {
-    /// Takes a delivery, unless it came before, and wakes whoever processes deliveries; one that calls for no look is settled at once. One
-    /// round trip if it is new.
-    pub async fn take_delivery(&mut self, new: NewDelivery<'_>) -> Result<Intake, StoreError> {
-        let done = self
-            .query(
-                "WITH taken AS (
-                     INSERT INTO webhook_deliveries (tenant_id, delivery_id, endpoint_id, property_id, dedup_key, body_digest, body_sealed,
-                         meaning, received_at, state, next_at, settled_at)
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, CASE WHEN $10 THEN 'received' ELSE 'processed' END, $9,
-                         CASE WHEN NOT $10 THEN $9 END)
-                     ON CONFLICT ON CONSTRAINT webhook_deliveries_once DO NOTHING RETURNING tenant_id
-                 ) SELECT CASE WHEN $10 THEN pg_notify('webhooks', tenant_id::text)::text END FROM taken",
-            )
-            .bind(new.id.as_uuid())
-            .bind(new.endpoint.as_uuid())
-            .bind(new.property.as_uuid())
-            .bind(new.key)
-            .bind(&new.digest[..])
-            .bind(new.body_sealed)
-            .bind(Json(new.meaning))
-            .bind(Ts(new.at))
-            .bind(new.meaning.iter().any(Meaning::calls_for_a_look))
-            .fetch_optional(&mut *self.tx)
-            .await?;
-        if done.is_some() {
-            return Ok(Intake::Fresh);
-        }
-        let row = self
-            .query("SELECT body_digest FROM webhook_deliveries WHERE tenant_id = $1 AND endpoint_id = $2 AND dedup_key = $3")
-            .bind(new.endpoint.as_uuid())
-            .bind(new.key)
-            .fetch_optional(&mut *self.tx)
-            .await?;
-        let same = match &row {
-            Some(row) => bool::from(row.bytes("body_digest")?.ct_eq(new.digest)),
-            None => true,
-        };
-        Ok(if same { Intake::Duplicate } else { Intake::OtherBody })
-    }
-
     /// Deliveries that are due, the oldest first. Nobody else gets them before `lease` is over, so that one whose processor dies is
     /// taken up again. Commit before processing them.
     pub async fn claim_deliveries(

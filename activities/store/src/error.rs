@@ -79,6 +79,16 @@ impl StoreError {
         }
     }
 
+    /// Whether a value is at fault that was to be stored, so that others that were to be stored with it may fare better without it: it
+    /// can't be encoded, is out of range, violates a constraint or exceeds a limit (SQLSTATE classes 22, 23 and 54).
+    pub fn is_of_a_value(&self) -> bool {
+        match self {
+            Self::Duplicate(_) | Self::Argument(_) | Self::Driver(_) => true,
+            Self::Database { sqlstate, .. } => ["22", "23", "54"].iter().any(|class| sqlstate.starts_with(class)),
+            _ => false,
+        }
+    }
+
     fn from_database(error: &sqlx::postgres::PgDatabaseError) -> Self {
         let constraint = error.constraint().map(str::to_owned);
         match (error.code(), constraint.as_deref()) {

@@ -61,33 +61,62 @@ macro_rules! columns {
     };
 }
 
-impl Store {
-    /// The endpoint that a path belongs to. `None` for every path that is not to be trusted at `now`, after the same work: malformed,
-    /// unknown, another sender's, revoked, or of before a rotation whose overlap is over.
-    pub async fn recognise_webhook(
-        &self,
-        sender: Option<Sender>,
-        path: &str,
-        now: Timestamp,
-    ) -> Result<Option<WebhookEndpoint>, StoreError> {
-        let parsed = token::parse_webhook(path);
-        let (tenant, id, given) = match &parsed {
-            Some(ParsedToken { tenant, key, secret_sha256 }) => (tenant.as_uuid(), key.as_uuid(), *secret_sha256),
-            None => (Uuid::nil(), Uuid::nil(), [0; 32]),
-        };
-        let asked =
-            sqlx::query(concat!("SELECT ", columns!(), " FROM recognise_webhook($1, $2)")).bind(tenant).bind(id);
-        let Some(row) = self.fetch_optional(asked).await? else { return Ok(None) };
-        let same = bool::from(row.bytes("path_sha256")?.ct_eq(&given));
-        let former: Option<Vec<u8>> = row.try_get("former_path_sha256")?;
-        let was = former.is_some_and(|hash| bool::from(hash.ct_eq(&given)))
-            && row.at_opt("former_path_until")?.is_some_and(|until| now < until);
-        let found = endpoint(&row)?;
-        let good = parsed.is_some()
+/// A path as somebody called it, taken apart.
+pub struct WebhookPath(Option<ParsedToken<WebhookEndpointId>>);
+
+impl WebhookPath {
+    /// Takes a path apart, which may be anything.
+    pub fn parse(path: &str) -> Self {
+        Self(token::parse_webhook(path))
+    }
+
+    /// The tenant and the endpoint that it names; ids that nobody has, if it names none.
+    pub fn names(&self) -> (TenantId, WebhookEndpointId) {
+        let nobody = || (TenantId::from_uuid(Uuid::nil()), WebhookEndpointId::from_uuid(Uuid::nil()));
+        self.0.as_ref().map_or_else(nobody, |parsed| (parsed.tenant, parsed.key))
+    }
+}
+
+/// An endpoint, and what tells its paths from others.
+pub struct StoredWebhookEndpoint {
+    endpoint: WebhookEndpoint,
+    path_sha256: Vec<u8>,
+    former: Option<(Vec<u8>, Timestamp)>,
+}
+
+impl StoredWebhookEndpoint {
+    /// The endpoint, if a path of it is to be trusted at `now`. `None` for one that is malformed, unknown, another sender's, revoked, or
+    /// of before a rotation whose overlap is over.
+    pub fn recognise(&self, sender: Option<Sender>, path: &WebhookPath, now: Timestamp) -> Option<&WebhookEndpoint> {
+        let given = path.0.as_ref().map_or([0; 32], |parsed| parsed.secret_sha256);
+        let same = bool::from(self.path_sha256.ct_eq(&given));
+        let was = self.former.as_ref().is_some_and(|(hash, until)| bool::from(hash.ct_eq(&given)) && now < *until);
+        let good = path.0.is_some()
+            && path.names() == (self.endpoint.tenant, self.endpoint.id)
             && (same || was)
-            && sender == Some(found.sender)
-            && found.revoked_at.is_none_or(|at| at > now);
-        Ok(good.then_some(found))
+            && sender == Some(self.endpoint.sender)
+            && self.endpoint.revoked_at.is_none_or(|at| at > now);
+        good.then_some(&self.endpoint)
+    }
+}
+
+impl Store {
+    /// The endpoint of these ids, whatever path was called: whether it is the right one, [`StoredWebhookEndpoint::recognise`] tells.
+    pub async fn stored_webhook_endpoint(
+        &self,
+        tenant: TenantId,
+        id: WebhookEndpointId,
+    ) -> Result<Option<StoredWebhookEndpoint>, StoreError> {
+        let asked = sqlx::query(concat!("SELECT ", columns!(), " FROM recognise_webhook($1, $2)"))
+            .bind(tenant.as_uuid())
+            .bind(id.as_uuid());
+        let Some(row) = self.fetch_optional(asked).await? else { return Ok(None) };
+        let former: Option<Vec<u8>> = row.try_get("former_path_sha256")?;
+        Ok(Some(StoredWebhookEndpoint {
+            endpoint: endpoint(&row)?,
+            path_sha256: row.bytes("path_sha256")?,
+            former: former.zip(row.at_opt("former_path_until")?),
+        }))
     }
 }
 

@@ -134,6 +134,9 @@ static WEBHOOKS_FORGED: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
     )
 });
 
+static WEBHOOKS_WAITING: LazyLock<Option<GaugeVec>> =
+    LazyLock::new(|| gauge("lock_webhooks_waiting", "Genuine webhooks that wait to be stored.", &[]));
+
 static WEBHOOKS_PROCESSED: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
     counter("webhook_processed_total", "Attempts at following up a webhook, by outcome.", &["outcome"])
 });
@@ -228,6 +231,13 @@ pub fn probe(vendor: &str, kind: &str, finding: &str) {
 pub fn webhook(vendor: &str, outcome: &str) {
     if let Some(metric) = &*WEBHOOKS {
         metric.with_label_values(&[vendor, outcome]).inc();
+    }
+}
+
+/// So many more webhooks (or fewer) wait to be stored than before.
+pub fn webhooks_waiting(change: i64) {
+    if let Some(metric) = &*WEBHOOKS_WAITING {
+        metric.with_label_values::<&str>(&[]).add(change as f64);
     }
 }
 
@@ -359,6 +369,8 @@ mod tests {
         webhook("ttlock", "fresh");
         webhook_signature_failed("pms");
         webhook_processed("again");
+        webhooks_waiting(3);
+        webhooks_waiting(-1);
         set_breakers("ttlock", "open", 1);
         breaker_opened("ttlock");
         breaker_false_positive("ttlock");
@@ -375,6 +387,7 @@ mod tests {
             "lock_outbox_lag_seconds 0.5",
             "lock_revokes_pending 1",
             "lock_commands_held 3",
+            "lock_webhooks_waiting 2",
             "webhook_deliveries_total{outcome=\"fresh\",vendor=\"ttlock\"} 1",
             "webhook_signature_failed_total{vendor=\"pms\"} 1",
             "webhook_processed_total{outcome=\"again\"} 1",

@@ -1,7 +1,8 @@
 //! `POST /v1/webhooks/{sender}/{endpoint}`: where vendors and partners call us.
 //!
 //! ```text
-//! read the raw body -> know the path -> count against its share -> check the signature -> read what it says -> seal and store once -> answer
+//! read the raw body -> know the path -> count against its share -> check the signature -> read what it says -> seal
+//! -> store once, in one transaction with others of the moment -> answer
 //! ```
 //! Nothing is parsed before the signature fits. A path that nobody has gets the answer of any path that does not exist, after the same
 //! work. It is not in the API's description: its callers have no API key, and each has a description of its own (docs/webhooks.md).
@@ -11,8 +12,8 @@ use crate::{
     problem::Problem,
     state::AppState,
     webhooks::{
-        read::{self, Unreadable},
-        secrets::Secrets,
+        inbox::Delivery,
+        read::{self, Read, Unreadable},
         signature,
     },
 };
@@ -28,7 +29,7 @@ use lock_domain::{
     webhook::{BODY_MOST, Refusal, Sender},
 };
 use lock_kms::Place;
-use lock_store::{Intake, NewDelivery, WebhookEndpoint};
+use lock_store::{Intake, WebhookEndpoint, WebhookPath};
 use lock_telemetry::metrics;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -79,21 +80,20 @@ async fn taken(state: &AppState, sender: Option<Sender>, path: &str, request: Re
     let (parts, body) = request.into_parts();
     let body = extract::read(&parts, body, BODY_MOST).await?;
     let now = Timestamp::now();
-    let Some(endpoint) = state.store().recognise_webhook(sender, path, now).await.map_err(failure::store)? else {
+    let path = WebhookPath::parse(path);
+    let known = state.inbox().endpoint(&path).await?;
+    let Some(endpoint) = known.recognise(sender, &path, now) else {
         signature::idle(&body);
         return Err(Problem::new(Code::NotFound, "no route has this path"));
     };
     tracing::Span::current().record("tenant", tracing::field::display(endpoint.tenant));
     state.limits().webhook(endpoint.id)?;
-    let keys = match &endpoint.secrets_sealed {
-        Some(sealed) => Secrets::open(state.keys(), endpoint.tenant, endpoint.id, sealed).await?.keys(now),
-        None => Vec::new(),
-    };
+    let keys = known.keys(state.keys(), endpoint, now).await?;
     let id = signature::verify(endpoint.scheme, &keys, &parts.headers, &body, now).map_err(|refusal| {
         tracing::warn!(endpoint = %endpoint.id, %refusal, "a webhook is refused");
         refused(refusal)
     })?;
-    store(state, &endpoint, id.as_deref(), &body, now).await
+    store(state, endpoint, id.as_deref(), &body, now).await
 }
 
 fn refused(refusal: Refusal) -> Problem {
@@ -113,39 +113,52 @@ async fn store(
 ) -> Result<Intake, Problem> {
     let (keys, tenant) = (state.keys(), endpoint.tenant);
     let digest = keys.fingerprint(tenant, BODY, body).await.map_err(failure::seal)?;
-    let unreadable = |Unreadable| Problem::new(Code::InvalidRequest, "the body is not of the sender's published form");
-    // Digits are short: only a keyed digest hides them. A first look collects them, because making one waits for the key.
-    let seen = std::cell::RefCell::new(BTreeMap::new());
-    read::read(endpoint.sender, id, body, now, &digest, |pin| {
-        seen.borrow_mut().insert(pin.to_owned(), [0; 32]);
-        [0; 32]
-    })
-    .map_err(unreadable)?;
-    let mut digests = seen.into_inner();
-    for (pin, digest) in &mut digests {
-        *digest = keys.fingerprint(tenant, DIGITS, pin.as_bytes()).await.map_err(failure::seal)?;
-    }
-    let said = read::read(endpoint.sender, id, body, now, &digest, |pin| digests.get(pin).copied().unwrap_or_default())
-        .map_err(unreadable)?;
+    let said = said(state, endpoint, id, body, now, &digest).await?;
     let delivery = DeliveryId::from_uuid(Uuid::now_v7());
     let place = Place { table: "webhook_deliveries", column: "body_sealed", row: delivery.as_uuid() };
-    let sealed = keys.seal(tenant, &place, body).await.map_err(failure::seal)?;
-    let mut tx = state.store().tenant(tenant).await.map_err(failure::store)?;
-    let new = NewDelivery {
+    let body_sealed = keys.seal(tenant, &place, body).await.map_err(failure::seal)?;
+    let new = Delivery {
         id: delivery,
         endpoint: endpoint.id,
         property: endpoint.property,
-        key: &said.key,
-        digest: &digest,
-        body_sealed: &sealed,
-        meaning: &said.meaning,
+        key: said.key,
+        digest,
+        body_sealed,
+        meaning: said.meaning,
         at: now,
     };
-    let taken = tx.take_delivery(new).await.map_err(failure::store)?;
-    tx.commit().await.map_err(failure::store)?;
+    let taken = state.inbox().store(tenant, new).await?;
     // Without an id of the sender's, another body under one key says the same in other words.
     Ok(match taken {
         Intake::OtherBody if id.is_none() => Intake::Duplicate,
         taken => taken,
     })
+}
+
+async fn said(
+    state: &AppState,
+    endpoint: &WebhookEndpoint,
+    id: Option<&str>,
+    body: &[u8],
+    now: Timestamp,
+    digest: &[u8; 32],
+) -> Result<Read, Problem> {
+    let unreadable = |Unreadable| Problem::new(Code::InvalidRequest, "the body is not of the sender's published form");
+    // Digits are short: only a keyed digest hides them. A first look collects them, because making one waits for the key.
+    let seen = std::cell::RefCell::new(BTreeMap::new());
+    let first = read::read(endpoint.sender, id, body, now, digest, |pin| {
+        seen.borrow_mut().insert(pin.to_owned(), [0; 32]);
+        [0; 32]
+    })
+    .map_err(unreadable)?;
+    let mut digests = seen.into_inner();
+    if digests.is_empty() {
+        return Ok(first);
+    }
+    for (pin, digest) in &mut digests {
+        let keyed = state.keys().fingerprint(endpoint.tenant, DIGITS, pin.as_bytes()).await;
+        *digest = keyed.map_err(failure::seal)?;
+    }
+    read::read(endpoint.sender, id, body, now, digest, |pin| digests.get(pin).copied().unwrap_or_default())
+        .map_err(unreadable)
 }

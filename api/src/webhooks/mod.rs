@@ -4,6 +4,7 @@
 //! is true. Nothing of a body goes into a log or an answer.
 
 pub(crate) mod form;
+pub(crate) mod inbox;
 pub(crate) mod read;
 pub(crate) mod secrets;
 pub(crate) mod signature;

@@ -90,7 +90,10 @@ async fn r_lock_04_only_the_exact_path_is_known_and_only_to_its_sender() {
     let (id, path) = endpoint(&world).await;
     let knows = async |sender, path: &str, seconds| {
         let now = noon() + SignedDuration::from_secs(seconds);
-        world.store.recognise_webhook(sender, path, now).await.unwrap().map(|endpoint| endpoint.id)
+        let path = WebhookPath::parse(path);
+        let (tenant, id) = path.names();
+        let stored = world.store.stored_webhook_endpoint(tenant, id).await.unwrap();
+        stored.and_then(|stored| stored.recognise(sender, &path, now).map(|endpoint| endpoint.id))
     };
     let text = path.expose_secret();
     assert_eq!(knows(Some(Sender::Ttlock), text, 0).await, Some(id));
@@ -131,6 +134,122 @@ async fn r_lock_04_a_delivery_is_taken_once() {
     assert_eq!(take(&world, other, "k", 2).await, Intake::Fresh, "keys are an endpoint's own");
     let twenty = futures::future::join_all((0..20).map(|_| take(&world, id, "race", 1))).await;
     assert_eq!(twenty.iter().filter(|taken| **taken == Intake::Fresh).count(), 1);
+}
+
+fn several<'a>(
+    world: &World,
+    list: &'a [(WebhookEndpointId, &'a str, [u8; 32])],
+    meaning: &'a [Meaning],
+) -> Vec<NewDelivery<'a>> {
+    let new = |(endpoint, key, digest): &'a (WebhookEndpointId, &'a str, [u8; 32])| NewDelivery {
+        id: fresh!(DeliveryId),
+        endpoint: *endpoint,
+        property: world.property,
+        key,
+        digest,
+        body_sealed: b"sealed",
+        meaning,
+        at: noon(),
+    };
+    list.iter().map(new).collect()
+}
+
+#[tokio::test]
+async fn r_lock_04_a_batch_takes_each_once_within_and_across_batches() {
+    use Intake::*;
+    let db = TestDb::new().await;
+    let world = World::new(&db).await;
+    let ((one, _), (two, _)) = (endpoint(&world).await, endpoint(&world).await);
+    assert_eq!(take(&world, one, "before", 1).await, Fresh);
+    let list = [
+        (two, "z", [1; 32]),
+        (one, "before", [1; 32]),
+        (one, "before", [2; 32]),
+        (one, "a", [3; 32]),
+        (two, "a", [3; 32]),
+        (one, "a", [3; 32]),
+        (one, "a", [4; 32]),
+    ];
+    let (look, none) = ([Meaning::Gateways], [Meaning::Nothing]);
+    let mut tx = world.tx().await;
+    let taken = tx.take_deliveries(&several(&world, &list, &look)).await.unwrap();
+    assert_eq!(taken, [Fresh, Duplicate, OtherBody, Fresh, Fresh, Duplicate, OtherBody]);
+    assert_eq!(tx.take_deliveries(&[]).await.unwrap(), []);
+    tx.commit().await.unwrap();
+    let mut tx = world.tx().await;
+    let again = tx.take_deliveries(&several(&world, &list, &none)).await.unwrap();
+    assert_eq!(again, [Duplicate, Duplicate, OtherBody, Duplicate, Duplicate, Duplicate, OtherBody]);
+    let quiet = [(one, "quiet", [1; 32])];
+    assert_eq!(tx.take_deliveries(&several(&world, &quiet, &none)).await.unwrap(), [Fresh]);
+    let due = tx.claim_deliveries(noon(), SignedDuration::from_secs(60), 99).await.unwrap();
+    assert_eq!(due.len(), 4, "what calls for no look is settled");
+    assert_eq!(due.iter().filter(|row| row.meaning == look).count(), 3);
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_batch_wakes_whoever_processes_once_and_only_if_it_calls_for_a_look() {
+    let db = TestDb::new().await;
+    let world = World::new(&db).await;
+    let (id, _) = endpoint(&world).await;
+    let mut listener = world.store.webhook_listener().await.unwrap();
+    let store = async |keys: [&'static str; 3], meaning: &[Meaning]| {
+        let list = keys.map(|key| (id, key, [1; 32]));
+        let mut tx = world.tx().await;
+        tx.take_deliveries(&several(&world, &list, meaning)).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    store(["a", "b", "c"], &[Meaning::Nothing]).await;
+    let other = World::enter(&db, world.store.clone()).await;
+    let (theirs, _) = endpoint(&other).await;
+    store(["d", "e", "f"], &[Meaning::Gateways]).await;
+    take(&other, theirs, "k", 1).await;
+    // In the order of the commits; a second word of the first tenant would come before the other's.
+    assert_eq!(listener.recv().await.unwrap(), Some(world.tenant));
+    assert_eq!(listener.recv().await.unwrap(), Some(other.tenant));
+}
+
+#[tokio::test]
+async fn r_lock_17_a_batch_stores_nothing_at_anothers_endpoint_and_nothing_of_a_batch_that_fails() {
+    let db = TestDb::new().await;
+    let world = World::new(&db).await;
+    let other = World::enter(&db, world.store.clone()).await;
+    let ((ours, _), (theirs, _)) = (endpoint(&world).await, endpoint(&other).await);
+    take(&other, theirs, "k", 1).await;
+    let list = [(ours, "k", [1; 32]), (theirs, "k", [1; 32])];
+    let mut tx = world.tx().await;
+    let error = tx.take_deliveries(&several(&world, &list, &[])).await.unwrap_err();
+    assert!(error.is_of_a_value() && !error.is_retryable(), "{error}");
+    drop(tx);
+    // A good one does better without its neighbour, and another tenant's row of the same key is no repeat.
+    assert_eq!(take(&world, ours, "k", 1).await, Intake::Fresh);
+    for key in ["", &"x".repeat(201), "a\0b"] {
+        let list = [(ours, "good", [1; 32]), (ours, key, [1; 32])];
+        let mut tx = world.tx().await;
+        assert!(tx.take_deliveries(&several(&world, &list, &[])).await.unwrap_err().is_of_a_value(), "{key:?}");
+    }
+    assert_eq!(take(&world, ours, "good", 1).await, Intake::Fresh);
+}
+
+#[tokio::test]
+async fn batches_with_the_same_keys_in_other_orders_wait_for_each_other_and_never_both() {
+    let db = TestDb::new().await;
+    let world = World::new(&db).await;
+    let (id, _) = endpoint(&world).await;
+    let keys: Vec<String> = (0..40).map(|n| n.to_string()).collect();
+    let all = futures::future::join_all((0..8).map(|n| {
+        let mut list: Vec<_> = keys.iter().map(|key| (id, key.as_str(), [1; 32])).collect();
+        list.rotate_left(n * 5);
+        let world = &world;
+        async move {
+            let mut tx = world.tx().await;
+            let taken = tx.take_deliveries(&several(world, &list, &[Meaning::Gateways])).await.unwrap();
+            tx.commit().await.unwrap();
+            taken.into_iter().filter(|taken| *taken == Intake::Fresh).count()
+        }
+    }))
+    .await;
+    assert_eq!(all.iter().sum::<usize>(), keys.len(), "{all:?}");
 }
 
 #[tokio::test]
