@@ -11,6 +11,7 @@ pub mod nightly;
 mod queues;
 mod telemetry;
 pub mod versions;
+pub mod workflows;
 
 pub use config::{Config, SetCurrent};
 pub use connect::{connect, connection};

@@ -7,11 +7,11 @@
 //!
 //! How it fails: a worker that ends with an error ends the process once the others have drained.
 
-use crate::{Config, Watch, versions};
+use crate::{Config, Watch, versions, workflows};
 use anyhow::Context as _;
 use lock_activities::{ContractChecks, Drains, Effects, Maintenance as Devices, Records, Vault};
 use lock_vendors::registry::VendorRegistry;
-use lock_workflows::{ContractCheck, Drain, KeyLifecycle, KeyRotation, Maintenance, QUEUE_STAYS, vendor_queue};
+use lock_workflows::{QUEUE_STAYS, vendor_queue};
 use std::time::Duration;
 use temporalio_client::Client;
 use temporalio_sdk::{Runtime, Worker, WorkerOptions, runtime::PollerBehavior};
@@ -54,12 +54,7 @@ fn worker(
 ) -> anyhow::Result<Worker> {
     // With a limit the server hands out every activity itself: nothing is eager then.
     let limit = (config.vendor_rps > 0.0 && queue != QUEUE_STAYS).then_some(config.vendor_rps);
-    let options = WorkerOptions::new(queue)
-        .register_workflow::<KeyLifecycle>()?
-        .register_workflow::<ContractCheck>()?
-        .register_workflow::<Drain>()?
-        .register_workflow::<Maintenance>()?
-        .register_workflow::<KeyRotation>()?
+    let mut options = WorkerOptions::new(queue)
         .register_activities(Drains { store: work.records.store.clone() })
         .register_activities(work.records)
         .register_activities(work.effects)
@@ -75,5 +70,6 @@ fn worker(
         .sticky_queue_schedule_to_start_timeout(STICKY)
         .graceful_shutdown_period(crate::GRACE)
         .build();
+    workflows::register(&mut options)?;
     Worker::new(runtime, client.clone(), options).with_context(|| format!("worker of {queue}"))
 }
