@@ -219,6 +219,53 @@ mod tests {
         assert_eq!(check_dependencies(&crates), Vec::<String>::new());
     }
 
+    /// Names that lock vendors, and those who speak for them, go by.
+    const VENDORS: [&str; 10] =
+        ["ttlock", "sciener", "salto", "visionline", "vostio", "vingcard", "abloy", "dormakaba", "onity", "seam"];
+    /// Native code beneath the adapters: the compression, cryptography and system libraries of the HTTP client, and no vendor's.
+    const NATIVE: &[&str] = &["ring_core_0_17_14_"];
+
+    #[test]
+    fn r_lock_13_no_vendors_sdk_and_no_native_library_is_beneath_the_adapters() {
+        let project = Project::find().unwrap();
+        let manifest = project.root().join("Cargo.toml");
+        // Where the service runs; other targets' crates need not be there to be looked at.
+        let options = ["--locked", "--filter-platform", "x86_64-unknown-linux-gnu"].map(str::to_owned);
+        let metadata = MetadataCommand::new().manifest_path(manifest).other_options(options).exec().unwrap();
+        let own: Vec<_> = metadata.workspace_members.iter().collect();
+        let others = || metadata.packages.iter().filter(|package| !own.contains(&&package.id));
+        assert!(others().count() > 100, "the whole tree is looked at");
+        let sdks: Vec<_> =
+            others().map(|package| package.name.to_string()).filter(|name| named_after_a_vendor(name)).collect();
+        assert_eq!(sdks, Vec::<String>::new());
+
+        let graph = metadata.resolve.as_ref().unwrap();
+        let adapters = metadata.packages.iter().find(|package| package.name.as_str() == "lock-vendors").unwrap();
+        let (mut below, mut next) = (std::collections::BTreeSet::new(), vec![&adapters.id]);
+        while let Some(id) = next.pop() {
+            if !below.insert(id) {
+                continue;
+            }
+            let node = graph.nodes.iter().find(|node| node.id == *id).unwrap();
+            let product = |dependency: &&cargo_metadata::NodeDep| {
+                dependency.dep_kinds.iter().any(|kind| kind.kind == cargo_metadata::DependencyKind::Normal)
+            };
+            next.extend(node.deps.iter().filter(product).map(|dependency| &dependency.pkg));
+        }
+        let native: std::collections::BTreeSet<_> = metadata
+            .packages
+            .iter()
+            .filter(|package| below.contains(&package.id))
+            .filter_map(|package| package.links.as_deref())
+            .collect();
+        assert_eq!(native, NATIVE.iter().copied().collect(), "what links a library of its own");
+    }
+
+    fn named_after_a_vendor(name: &str) -> bool {
+        let parts: Vec<&str> = name.split(['-', '_']).collect();
+        VENDORS.iter().any(|vendor| parts.contains(vendor))
+    }
+
     #[test]
     fn every_forbidden_arrow_is_named() {
         use DependencyKind::{Product, Test};
