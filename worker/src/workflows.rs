@@ -52,6 +52,5 @@ pub fn register(registry: &mut impl Registry) -> Result<(), WorkflowRegistration
     registry.take::<ContractCheck>()?;
     registry.take::<Drain>()?;
     registry.take::<Maintenance>()?;
-    registry.take::<KeyRotation>()?;
-    registry.take::<Inventory>()
+    registry.take::<KeyRotation>()
 }
