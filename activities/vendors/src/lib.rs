@@ -5,6 +5,8 @@
 //! It fails with a [`error::VendorError`], which says what is known of the effect: it did not happen and may be tried again, it did
 //! not happen and trying again is useless, or nobody knows.
 
+mod codes;
+mod config;
 pub mod dormakaba;
 pub mod error;
 #[cfg(any(test, feature = "fuzz"))]
@@ -12,6 +14,7 @@ pub mod fuzz;
 mod http;
 mod lanes;
 pub mod ledger;
+mod login;
 pub mod meter;
 pub mod port;
 pub mod records;

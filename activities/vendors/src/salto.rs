@@ -1,6 +1,5 @@
-//! What the two wires of SALTO Space have in common: configuration fields, the property's clock, TCP with a deadline.
+//! What the two wires of SALTO Space have in common: leave to go unencrypted, the property's clock, TCP with a deadline.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -8,12 +7,11 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use lock_domain::window::{self, Edge, Window};
-use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
+use crate::config::Fields;
 use crate::error::{Condition, EffectOutcome, VendorError};
 use crate::http::ExchangeError;
 use crate::meter::{CallMeter, CallSample};
@@ -23,71 +21,7 @@ use crate::rounding::{Granularity, outward};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The fields of a configuration. Errors name the field and never repeat a value.
-pub(crate) struct Fields {
-    vendor: &'static str,
-    map: Map<String, Value>,
-}
-
 impl Fields {
-    pub(crate) fn read(vendor: &'static str, text: &SecretString, known: &[&str]) -> Result<Self, RegistryError> {
-        // The reason of serde_json may quote the text, which holds secrets.
-        let parsed = serde_json::from_str(text.expose_secret()).ok();
-        let Some(Value::Object(map)) = parsed else {
-            return Err(RegistryError::Config { vendor, reason: "it is not a JSON object".to_owned() });
-        };
-        let fields = Self { vendor, map };
-        match fields.map.keys().find(|key| !known.contains(&key.as_str())) {
-            Some(unknown) => Err(fields.bad(&format!("`{unknown}` is not a known field"))),
-            None => Ok(fields),
-        }
-    }
-
-    pub(crate) fn bad(&self, reason: &str) -> RegistryError {
-        RegistryError::Config { vendor: self.vendor, reason: reason.to_owned() }
-    }
-
-    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, RegistryError> {
-        self.map.get(name).map_or(Ok(None), |value| {
-            let text = value.as_str().filter(|text| !text.is_empty());
-            text.map(Some).ok_or_else(|| self.bad(&format!("`{name}` must be a text")))
-        })
-    }
-
-    pub(crate) fn required(&self, name: &str) -> Result<&str, RegistryError> {
-        self.text(name)?.ok_or_else(|| self.bad(&format!("`{name}` must be a text")))
-    }
-
-    pub(crate) fn number(&self, name: &str, default: u32, least: u32, most: u32) -> Result<u32, RegistryError> {
-        self.map.get(name).map_or(Ok(default), |value| {
-            let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
-            number
-                .filter(|number| (least..=most).contains(number))
-                .ok_or_else(|| self.bad(&format!("`{name}` must be a whole number from {least} to {most}")))
-        })
-    }
-
-    pub(crate) fn switch(&self, name: &str, default: bool) -> Result<bool, RegistryError> {
-        self.map.get(name).map_or(Ok(default), |value| {
-            value.as_bool().ok_or_else(|| self.bad(&format!("`{name}` must be true or false")))
-        })
-    }
-
-    pub(crate) fn numbers(&self, name: &str, most: u8) -> Result<BTreeMap<String, u8>, RegistryError> {
-        let wrong = || self.bad(&format!("`{name}` must be an object of numbers from 1 to {most}"));
-        let Some(value) = self.map.get(name) else { return Ok(BTreeMap::new()) };
-        let number = |value: &Value| {
-            let number = value.as_u64().and_then(|number| u8::try_from(number).ok());
-            number.filter(|number| (1..=most).contains(number)).ok_or_else(wrong)
-        };
-        value.as_object().ok_or_else(wrong)?.iter().map(|(key, value)| Ok((key.clone(), number(value)?))).collect()
-    }
-
-    pub(crate) fn zone(&self) -> Result<TimeZone, RegistryError> {
-        let name = self.required("time_zone")?;
-        window::zone(name).map_err(|_| self.bad("`time_zone` must be an IANA name such as Europe/Lisbon"))
-    }
-
     /// The wires carry keys and PINs as they are: beyond this machine somebody must have decided that.
     pub(crate) fn plain_allowed(&self, host: &str) -> Result<(), RegistryError> {
         let local =

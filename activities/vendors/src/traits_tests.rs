@@ -68,6 +68,7 @@ fn the_table_says_what_the_adapters_say() {
             spares_common_doors: row.spares_common_doors,
             window_start: can.window_start,
             public: row.public,
+            streams: row.streams,
             one_time: row.one_time.filter(|_| can.one_time_pin),
             min_pin_digits: can.min_pin_digits,
             max_pin_digits: can.max_pin_digits,

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use reqwest::Url;
-use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value};
+use secrecy::SecretString;
 
 use super::NAME;
-use crate::http::is_loopback;
+use crate::config::Fields;
 use crate::registry::RegistryError;
 
 /// How the account logs in.
@@ -121,33 +120,27 @@ const FIELDS: [&str; 22] = [
 impl SaltoKsConfig {
     /// Reads the configuration. An error names the field and never repeats a value.
     pub fn from_json(text: &SecretString) -> Result<Self, RegistryError> {
-        // The reason of serde_json may quote the text, which holds secrets.
-        let value: Value = serde_json::from_str(text.expose_secret()).map_err(|_| bad("it is not JSON"))?;
-        let Value::Object(map) = value else { return Err(bad("it is not a JSON object")) };
-        if let Some(unknown) = map.keys().find(|key| !FIELDS.contains(&key.as_str())) {
-            return Err(bad(&format!("`{unknown}` is not a known field")));
-        }
-        let site_id = text_field(&map, "site_id")?;
+        let fields = Fields::read(NAME, text, &FIELDS)?;
+        let site_id = fields.required("site_id")?;
         if !is_uuid(site_id) {
-            return Err(bad("`site_id` must be the site's UUID"));
+            return Err(fields.bad("`site_id` must be the site's UUID"));
         }
-        let number = |name, default| whole(&map, name, default);
+        let number = |name, default| fields.whole(name, default);
         Ok(Self {
-            base_url: url(&map, "base_url")?,
-            identity_url: url(&map, "identity_url")?,
-            events_url: if map.contains_key("events_url") { Some(url(&map, "events_url")?) } else { None },
+            base_url: fields.url("base_url")?,
+            identity_url: fields.url("identity_url")?,
+            events_url: if fields.value("events_url").is_some() { Some(fields.url("events_url")?) } else { None },
             site_id: site_id.to_ascii_lowercase(),
-            client_id: text_field(&map, "client_id")?.to_owned(),
-            client_secret: text_field(&map, "client_secret")?.into(),
-            login: login(&map)?,
-            scope: if map.contains_key("scope") { text_field(&map, "scope")? } else { "user_api.full_access" }
-                .to_owned(),
+            client_id: fields.required("client_id")?.to_owned(),
+            client_secret: fields.required("client_secret")?.into(),
+            login: login(&fields)?,
+            scope: fields.text("scope")?.unwrap_or("user_api.full_access").to_owned(),
             renew_before: Duration::from_secs(number("renew_before_s", 120)?),
             assume: Assumptions {
                 pin_life: Duration::from_secs(number("pin_life_s", 90 * 86_400)?),
-                accepted_means_in_lock: switch(&map, "accepted_means_in_lock", true)?,
-                filter_users: switch(&map, "filter_users", false)?,
-                bare_404_means_gone: switch(&map, "bare_404_means_gone", false)?,
+                accepted_means_in_lock: fields.switch("accepted_means_in_lock", true)?,
+                filter_users: fields.switch("filter_users", false)?,
+                bare_404_means_gone: fields.switch("bare_404_means_gone", false)?,
                 lead: Duration::from_secs(number("lead_s", 120)?),
                 settle_tries: u32::try_from(number("settle_tries", 0)?).unwrap_or(u32::MAX),
                 settle_pause: Duration::from_millis(number("settle_pause_ms", 2_000)?),
@@ -161,32 +154,14 @@ impl SaltoKsConfig {
     }
 }
 
-fn login(map: &Map<String, Value>) -> Result<SaltoKsLogin, RegistryError> {
-    match (map.contains_key("refresh_token"), map.contains_key("password")) {
-        (true, false) => Ok(SaltoKsLogin::Refresh(text_field(map, "refresh_token")?.into())),
+fn login(fields: &Fields) -> Result<SaltoKsLogin, RegistryError> {
+    match (fields.value("refresh_token").is_some(), fields.value("password").is_some()) {
+        (true, false) => Ok(SaltoKsLogin::Refresh(fields.required("refresh_token")?.into())),
         (false, _) => Ok(SaltoKsLogin::Password {
-            username: text_field(map, "username")?.to_owned(),
-            password: text_field(map, "password")?.into(),
+            username: fields.required("username")?.to_owned(),
+            password: fields.required("password")?.into(),
         }),
-        (true, true) => Err(bad("`password` and `refresh_token` exclude each other")),
-    }
-}
-
-fn bad(reason: &str) -> RegistryError {
-    RegistryError::Config { vendor: NAME, reason: reason.to_owned() }
-}
-
-fn text_field<'a>(map: &'a Map<String, Value>, name: &str) -> Result<&'a str, RegistryError> {
-    let text = map.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    text.ok_or_else(|| bad(&format!("`{name}` must be a text")))
-}
-
-fn url(map: &Map<String, Value>, name: &str) -> Result<Url, RegistryError> {
-    let url = Url::parse(text_field(map, name)?).map_err(|_| bad(&format!("`{name}` is not a URL")))?;
-    if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) {
-        Ok(url)
-    } else {
-        Err(bad(&format!("`{name}` must be https")))
+        (true, true) => Err(fields.bad("`password` and `refresh_token` exclude each other")),
     }
 }
 
@@ -198,21 +173,10 @@ fn is_uuid(text: &str) -> bool {
         })
 }
 
-fn whole(map: &Map<String, Value>, name: &str, default: u64) -> Result<u64, RegistryError> {
-    map.get(name).map_or(Ok(default), |value| {
-        value.as_u64().ok_or_else(|| bad(&format!("`{name}` must be a whole number, not below 0")))
-    })
-}
-
-fn switch(map: &Map<String, Value>, name: &str, default: bool) -> Result<bool, RegistryError> {
-    map.get(name)
-        .map_or(Ok(default), |value| value.as_bool().ok_or_else(|| bad(&format!("`{name}` must be true or false"))))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

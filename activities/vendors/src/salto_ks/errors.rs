@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use super::NAME;
 use super::session::Verb;
+use crate::codes::{self, row, said};
 use crate::error::{Condition as C, EffectOutcome, VendorError};
 
 /// Not found. Also: not known yet.
@@ -38,25 +39,11 @@ pub(crate) enum Class {
     Trouble,
 }
 
-#[derive(Debug)]
-pub(crate) struct Row {
-    pub(crate) code: i64,
-    pub(crate) class: Class,
-    pub(crate) condition: C,
-    pub(crate) remedy: &'static str,
-}
-
-const fn row(code: i64, class: Class, condition: C) -> Row {
-    Row { code, class, condition, remedy: condition.remedy() }
-}
-
-const fn said(code: i64, class: Class, condition: C, remedy: &'static str) -> Row {
-    Row { code, class, condition, remedy }
-}
+type Row = codes::Row<Class>;
 
 /// `ErrorCode`s, and statuses that came without one.
 #[rustfmt::skip]
-pub(crate) const TABLE: &[Row] = &[
+const TABLE: &[Row] = &[
     said(1100, Class::Operator, C::InvalidRequest, "Correct the site's id (its UUID, not the short code) and the locks' ids in the property's set-up."),
     row(1101,  Class::Never,    C::InvalidRequest),
     row(1102,  Class::Never,    C::InvalidRequest),
@@ -70,7 +57,7 @@ pub(crate) const TABLE: &[Row] = &[
     row(415,   Class::Never,    C::InvalidRequest),
 ];
 
-pub(crate) fn find(code: i64) -> Option<&'static Row> {
+fn find(code: i64) -> Option<&'static Row> {
     TABLE.iter().find(|row| row.code == code)
 }
 
@@ -123,12 +110,8 @@ mod tests {
     const READ: Verb = Verb::get("GET users");
 
     #[test]
-    fn each_number_has_one_row() {
-        let mut codes: Vec<_> = TABLE.iter().map(|row| row.code).collect();
-        codes.sort_unstable();
-        codes.dedup();
-        assert_eq!(codes.len(), TABLE.len());
-        assert!(TABLE.iter().all(|row| row.remedy.ends_with('.')));
+    fn each_number_has_one_row_and_a_sentence() {
+        codes::check(TABLE);
     }
 
     #[test]

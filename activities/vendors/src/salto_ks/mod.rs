@@ -14,7 +14,6 @@ mod hub;
 mod otp;
 mod rooms;
 mod session;
-mod tokens;
 mod wire;
 
 pub(crate) use adapter::SaltoKs;

@@ -15,10 +15,10 @@ use tracing::Instrument;
 use super::NAME;
 use super::config::{SaltoKsConfig, SaltoKsLogin};
 use super::errors::{self, trouble};
-use super::tokens::{Granted, Grants, Tokens};
-use super::wire;
+use super::wire::{self, TokenAnswer};
 use crate::error::{Condition, EffectOutcome, VendorError};
 use crate::http::{Answer, ExchangeError, HttpClients, exchange};
+use crate::login::{Granted, Grants, Login, Tokens};
 use crate::meter::{CallMeter, CallSample};
 use crate::port::CallContext;
 use crate::registry::Parts;
@@ -118,14 +118,14 @@ pub(crate) struct Session {
     config: SaltoKsConfig,
     http: HttpClients,
     meter: Arc<dyn CallMeter>,
-    tokens: Tokens,
+    login: Login,
 }
 
 impl Session {
     pub(crate) fn new(config: SaltoKsConfig, parts: Parts) -> Self {
         let renew_before = SignedDuration::try_from(config.renew_before).unwrap_or(SignedDuration::ZERO);
-        let tokens = Tokens::new(parts.token_key, parts.tokens, renew_before);
-        Self { config, http: parts.http, meter: parts.meter, tokens }
+        let login = Login::new(parts.token_key, parts.tokens, renew_before);
+        Self { config, http: parts.http, meter: parts.meter, login }
     }
 
     pub(crate) fn config(&self) -> &SaltoKsConfig {
@@ -153,11 +153,11 @@ impl Session {
         url: &Url,
         body: Option<&Value>,
     ) -> Result<Reply, VendorError> {
-        let grants = Login { session: self, operation };
-        let token = self.tokens.access(&grants).await?;
+        let grants = TokenEndpoint { session: self, operation };
+        let token = self.login.access(&grants).await?;
         match self.send(operation, verb, url, body, &token).await {
             Err(error) if error.vendor_code() == Some(errors::UNAUTHORIZED) => {
-                let renewed = self.tokens.renewed(&token, &grants).await?;
+                let renewed = self.login.renewed(&token, &grants).await?;
                 self.send(operation, verb, url, body, &renewed).await
             }
             other => other,
@@ -228,7 +228,7 @@ impl Session {
 
     /// A token for a connection that is not one of these calls.
     pub(crate) async fn token(&self, operation: Operation<'_>) -> Result<SecretString, VendorError> {
-        self.tokens.access(&Login { session: self, operation }).await
+        self.login.access(&TokenEndpoint { session: self, operation }).await
     }
 
     /// Calls once, with this token.
@@ -325,12 +325,12 @@ fn below(verb: Verb, error: ExchangeError) -> VendorError {
 }
 
 /// The token endpoint in the course of an operation.
-struct Login<'a> {
+struct TokenEndpoint<'a> {
     session: &'a Session,
     operation: Operation<'a>,
 }
 
-impl Login<'_> {
+impl TokenEndpoint<'_> {
     async fn ask(&self, fields: &[(&str, &str)]) -> Result<Granted, VendorError> {
         let config = self.session.config();
         let mut url = config.identity_url.clone();
@@ -346,9 +346,13 @@ impl Login<'_> {
             .form(fields);
         self.session.exchange(self.operation, TOKEN, request, granted).await
     }
+
+    async fn by_refresh(&self, token: &SecretString) -> Result<Granted, VendorError> {
+        self.ask(&[("grant_type", "refresh_token"), ("refresh_token", token.expose_secret())]).await
+    }
 }
 
-impl Grants for Login<'_> {
+impl Grants for TokenEndpoint<'_> {
     async fn first(&self) -> Result<Granted, VendorError> {
         let config = self.session.config();
         match &config.login {
@@ -361,12 +365,18 @@ impl Grants for Login<'_> {
                 ];
                 self.ask(&fields).await
             }
-            SaltoKsLogin::Refresh(token) => self.refresh(token).await,
+            SaltoKsLogin::Refresh(token) => self.by_refresh(token).await,
         }
     }
 
     async fn refresh(&self, token: &SecretString) -> Result<Granted, VendorError> {
-        self.ask(&[("grant_type", "refresh_token"), ("refresh_token", token.expose_secret())]).await
+        Ok(match self.by_refresh(token).await? {
+            // Without another one the old one stays good (RFC 6749, section 6).
+            Granted::Tokens(Tokens { refresh: None, access, expires_in }) => {
+                Granted::Tokens(Tokens { refresh: Some(token.clone()), access, expires_in })
+            }
+            other => other,
+        })
     }
 }
 
@@ -374,8 +384,8 @@ impl Grants for Login<'_> {
 fn granted(answer: &Answer) -> Result<Granted, VendorError> {
     let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
     if answer.status.is_success() {
-        let tokens = body.and_then(|body| serde_json::from_value(body).ok());
-        return tokens.map(Granted::Tokens).ok_or_else(|| trouble(TOKEN, Condition::BadAnswer));
+        let tokens = body.and_then(|body| serde_json::from_value::<TokenAnswer>(body).ok());
+        return tokens.map(|answer| Granted::Tokens(answer.into())).ok_or_else(|| trouble(TOKEN, Condition::BadAnswer));
     }
     let status = answer.status.as_u16();
     let word = body.as_ref().and_then(|body| body.get("error")).and_then(Value::as_str);

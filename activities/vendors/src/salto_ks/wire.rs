@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::login::Tokens;
 use crate::port::{CredentialToken, GatewayStatus, VendorLock};
 
 /// `subscription_state` of a user who has a seat.
@@ -24,6 +25,12 @@ pub(crate) struct TokenAnswer {
     pub(crate) refresh_token: Option<SecretString>,
     #[serde(default = "hour")]
     pub(crate) expires_in: i64,
+}
+
+impl From<TokenAnswer> for Tokens {
+    fn from(answer: TokenAnswer) -> Self {
+        Self { access: answer.access_token, refresh: answer.refresh_token, expires_in: answer.expires_in }
+    }
 }
 
 /// What vendors' clients take when the answer does not say.

@@ -7,8 +7,9 @@ use jiff::tz::TimeZone;
 use secrecy::SecretString;
 
 use super::NAME;
+use crate::config::Fields;
 use crate::registry::RegistryError;
-use crate::salto::{Fields, host_and_port};
+use crate::salto::host_and_port;
 
 /// What is not published, or was seen in one client only. Each can be changed without a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

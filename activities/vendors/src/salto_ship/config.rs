@@ -8,9 +8,10 @@ use reqwest::Url;
 use secrecy::SecretString;
 
 use super::NAME;
+use crate::config::Fields;
 use crate::http::is_loopback;
 use crate::registry::RegistryError;
-use crate::salto::{Fields, host_and_port};
+use crate::salto::host_and_port;
 
 /// How the server is reached.
 #[derive(Clone)]

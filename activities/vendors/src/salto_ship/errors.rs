@@ -16,6 +16,7 @@
 use std::time::Duration;
 
 use super::NAME;
+use crate::codes::{self, row, said};
 use crate::error::{Condition as C, EffectOutcome, VendorError};
 
 /// What to do about a number.
@@ -32,25 +33,10 @@ pub(crate) enum Class {
     HasKey,
 }
 
-/// One number.
-#[derive(Debug)]
-pub(crate) struct Row {
-    pub(crate) code: i64,
-    pub(crate) class: Class,
-    pub(crate) condition: C,
-    pub(crate) remedy: &'static str,
-}
-
-const fn row(code: i64, class: Class, condition: C) -> Row {
-    Row { code, class, condition, remedy: condition.remedy() }
-}
-
-const fn said(code: i64, class: Class, condition: C, remedy: &'static str) -> Row {
-    Row { code, class, condition, remedy }
-}
+pub(crate) type Row = codes::Row<Class>;
 
 #[rustfmt::skip]
-pub(crate) const TABLE: &[Row] = &[
+const TABLE: &[Row] = &[
     // general
     said(1,   Class::Vague,    C::ServerError, "Check the database of the SALTO Space server if this stays; we look up whether it acted."),
     row(4,    Class::Vague,    C::Failed),
@@ -133,13 +119,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_number_has_one_row() {
-        let mut codes: Vec<_> = TABLE.iter().map(|row| row.code).collect();
-        codes.sort_unstable();
-        let all = codes.len();
-        codes.dedup();
-        assert_eq!(codes.len(), all);
-        assert!(TABLE.iter().all(|row| row.remedy.ends_with('.')));
+    fn each_number_has_one_row_and_a_sentence() {
+        codes::check(TABLE);
     }
 
     #[test]

@@ -4,11 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use reqwest::Url;
-use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value};
+use secrecy::SecretString;
+use serde_json::Value;
 
 use super::NAME;
-use crate::http::is_loopback;
+use crate::config::Fields;
 use crate::registry::RegistryError;
 
 /// How reads are sent. Both work with the cloud as it is; a GET shows the access token to every proxy's log.
@@ -88,67 +88,28 @@ const FIELDS: [&str; 12] = [
 impl TtlockConfig {
     /// Reads the configuration. An error names the field and never repeats a value.
     pub fn from_json(text: &SecretString) -> Result<Self, RegistryError> {
-        // The reason of serde_json may quote the text, which holds secrets.
-        let value: Value = serde_json::from_str(text.expose_secret()).map_err(|_| bad("it is not JSON"))?;
-        let Value::Object(map) = value else { return Err(bad("it is not a JSON object")) };
-        if let Some(unknown) = map.keys().find(|key| !FIELDS.contains(&key.as_str())) {
-            return Err(bad(&format!("`{unknown}` is not a known field")));
-        }
-        let base_url = Url::parse(text_field(&map, "base_url")?).map_err(|_| bad("`base_url` is not a URL"))?;
-        if base_url.scheme() != "https" && !(base_url.scheme() == "http" && is_loopback(&base_url)) {
-            return Err(bad("`base_url` must be https"));
-        }
-        let password_md5 = text_field(&map, "password_md5")?;
+        let fields = Fields::read(NAME, text, &FIELDS)?;
+        let password_md5 = fields.required("password_md5")?;
         if password_md5.len() != 32 || !password_md5.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-            return Err(bad("`password_md5` must have 32 lowercase hexadecimal digits"));
+            return Err(fields.bad("`password_md5` must have 32 lowercase hexadecimal digits"));
         }
-        let read_method = match map.get("read_method").map(|value| value.as_str().unwrap_or_default()) {
-            None | Some("post") => ReadMethod::Post,
-            Some("get") => ReadMethod::Get,
-            Some(_) => return Err(bad("`read_method` must be `get` or `post`")),
-        };
-        let date_unit = match map.get("date_unit").map(|value| value.as_str().unwrap_or_default()) {
-            None | Some("ms") => DateUnit::Milliseconds,
-            Some("s") => DateUnit::Seconds,
-            Some(_) => return Err(bad("`date_unit` must be `ms` or `s`")),
-        };
-        let offset = map.get("date_offset_ms").map_or(Some(0), Value::as_i64).filter(|ms| ms.abs() <= 300_000);
+        let offset = fields.value("date_offset_ms").map_or(Some(0), Value::as_i64).filter(|ms| ms.abs() <= 300_000);
         Ok(Self {
-            base_url,
-            client_id: text_field(&map, "client_id")?.to_owned(),
-            client_secret: text_field(&map, "client_secret")?.into(),
-            username: text_field(&map, "username")?.to_owned(),
+            base_url: fields.url("base_url")?,
+            client_id: fields.required("client_id")?.to_owned(),
+            client_secret: fields.required("client_secret")?.into(),
+            username: fields.required("username")?.to_owned(),
             password_md5: password_md5.into(),
-            read_method,
-            date_unit,
+            read_method: fields.choice("read_method", &[("post", ReadMethod::Post), ("get", ReadMethod::Get)])?,
+            date_unit: fields.choice("date_unit", &[("ms", DateUnit::Milliseconds), ("s", DateUnit::Seconds)])?,
             date_offset_ms: offset
-                .ok_or_else(|| bad("`date_offset_ms` must be a whole number from -300000 to 300000"))?,
-            change_in_place: switch(&map, "change_in_place", true)?,
-            renew_before: Duration::from_secs(seconds(&map, "renew_before_s", 86_400)?),
-            listed_means_in_lock: switch(&map, "listed_means_in_lock", true)?,
-            vague_failure_is_unconfirmed: switch(&map, "vague_failure_is_unconfirmed", true)?,
+                .ok_or_else(|| fields.bad("`date_offset_ms` must be a whole number from -300000 to 300000"))?,
+            change_in_place: fields.switch("change_in_place", true)?,
+            renew_before: Duration::from_secs(fields.whole("renew_before_s", 86_400)?),
+            listed_means_in_lock: fields.switch("listed_means_in_lock", true)?,
+            vague_failure_is_unconfirmed: fields.switch("vague_failure_is_unconfirmed", true)?,
         })
     }
-}
-
-fn bad(reason: &str) -> RegistryError {
-    RegistryError::Config { vendor: NAME, reason: reason.to_owned() }
-}
-
-fn text_field<'a>(map: &'a Map<String, Value>, name: &str) -> Result<&'a str, RegistryError> {
-    let text = map.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    text.ok_or_else(|| bad(&format!("`{name}` must be a text")))
-}
-
-fn seconds(map: &Map<String, Value>, name: &str, default: u64) -> Result<u64, RegistryError> {
-    map.get(name).map_or(Ok(default), |value| {
-        value.as_u64().ok_or_else(|| bad(&format!("`{name}` must be a whole number of seconds")))
-    })
-}
-
-fn switch(map: &Map<String, Value>, name: &str, default: bool) -> Result<bool, RegistryError> {
-    map.get(name)
-        .map_or(Ok(default), |value| value.as_bool().ok_or_else(|| bad(&format!("`{name}` must be true or false"))))
 }
 
 #[cfg(test)]

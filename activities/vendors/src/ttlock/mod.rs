@@ -8,7 +8,6 @@ mod config;
 mod errors;
 mod records;
 mod session;
-mod tokens;
 mod wire;
 
 pub(crate) use adapter::Ttlock;

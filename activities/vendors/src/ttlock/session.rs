@@ -13,16 +13,18 @@ use tracing::Instrument;
 use super::NAME;
 use super::config::{DateUnit, ReadMethod, TtlockConfig};
 use super::errors::{self, Class};
-use super::tokens::{Grants, Tokens};
 use super::wire::TokenAnswer;
 use crate::error::{Condition, EffectOutcome, VendorError};
 use crate::http::{ExchangeError, HttpClients, exchange};
+use crate::login::{Granted, Grants, Login};
 use crate::meter::{CallMeter, CallSample};
 use crate::port::CallContext;
 use crate::registry::Parts;
 use crate::watch;
 
 const TOKEN: &str = "oauth2/token";
+/// Numbers after which a refresh token is of no more use: unknown or ended tokens, invalid refresh token.
+const SPENT: [i64; 3] = [10003, 10004, 10011];
 
 pub(crate) type Fields<'a> = Vec<(&'static str, &'a str)>;
 
@@ -55,7 +57,7 @@ pub(crate) struct Session {
     config: TtlockConfig,
     http: HttpClients,
     meter: Arc<dyn CallMeter>,
-    tokens: Tokens,
+    login: Login,
 }
 
 /// One port operation: its context and when it must be over.
@@ -74,8 +76,8 @@ impl<'a> Operation<'a> {
 impl Session {
     pub(crate) fn new(config: TtlockConfig, parts: Parts) -> Self {
         let renew_before = SignedDuration::try_from(config.renew_before).unwrap_or(SignedDuration::ZERO);
-        let tokens = Tokens::new(parts.token_key, parts.tokens, renew_before);
-        Self { config, http: parts.http, meter: parts.meter, tokens }
+        let login = Login::new(parts.token_key, parts.tokens, renew_before);
+        Self { config, http: parts.http, meter: parts.meter, login }
     }
 
     pub(crate) fn config(&self) -> &TtlockConfig {
@@ -89,11 +91,11 @@ impl Session {
         verb: Verb,
         fields: &Fields<'_>,
     ) -> Result<T, VendorError> {
-        let grants = Login { session: self, operation };
-        let token = self.tokens.access(&grants).await?;
+        let grants = TokenEndpoint { session: self, operation };
+        let token = self.login.access(&grants).await?;
         let body = match self.send(operation, verb, fields, &token).await {
             Err(error) if error.vendor_code().is_some_and(|code| errors::find(code).class == Class::Token) => {
-                let renewed = self.tokens.renewed(&token, &grants).await?;
+                let renewed = self.login.renewed(&token, &grants).await?;
                 self.send(operation, verb, fields, &renewed).await?
             }
             other => other?,
@@ -229,12 +231,12 @@ fn below(verb: Verb, error: ExchangeError) -> VendorError {
 }
 
 /// The token endpoint in the course of an operation.
-struct Login<'a> {
+struct TokenEndpoint<'a> {
     session: &'a Session,
     operation: Operation<'a>,
 }
 
-impl Login<'_> {
+impl TokenEndpoint<'_> {
     async fn ask(&self, own: Fields<'_>) -> Result<TokenAnswer, VendorError> {
         let config = self.session.config();
         let mut fields: Fields<'_> =
@@ -247,14 +249,20 @@ impl Login<'_> {
     }
 }
 
-impl Grants for Login<'_> {
-    async fn by_password(&self) -> Result<TokenAnswer, VendorError> {
+impl Grants for TokenEndpoint<'_> {
+    async fn first(&self) -> Result<Granted, VendorError> {
         let config = self.session.config();
         let password = config.password_md5.expose_secret();
-        self.ask(vec![("username", config.username.as_str()), ("password", password)]).await
+        let answer = self.ask(vec![("username", config.username.as_str()), ("password", password)]).await?;
+        Ok(Granted::Tokens(answer.into()))
     }
 
-    async fn by_refresh(&self, refresh: &SecretString) -> Result<TokenAnswer, VendorError> {
-        self.ask(vec![("grant_type", "refresh_token"), ("refresh_token", refresh.expose_secret())]).await
+    async fn refresh(&self, token: &SecretString) -> Result<Granted, VendorError> {
+        let fields = vec![("grant_type", "refresh_token"), ("refresh_token", token.expose_secret())];
+        match self.ask(fields).await {
+            Ok(answer) => Ok(Granted::Tokens(answer.into())),
+            Err(error) if error.vendor_code().is_some_and(|code| SPENT.contains(&code)) => Ok(Granted::Refused(error)),
+            Err(error) => Err(error),
+        }
     }
 }

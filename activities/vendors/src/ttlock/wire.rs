@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use lock_domain::window::Window;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
+use crate::login::Tokens;
 use crate::port::{GatewayStatus, VendorCredential, VendorCredentialRef, VendorLock};
 
 /// `keyboardPwdType` of a code with start and end.
@@ -145,6 +146,13 @@ pub(crate) struct TokenAnswer {
     #[serde(deserialize_with = "secret", default)]
     pub(crate) refresh_token: SecretString,
     pub(crate) expires_in: i64,
+}
+
+impl From<TokenAnswer> for Tokens {
+    fn from(answer: TokenAnswer) -> Self {
+        let refresh = Some(answer.refresh_token).filter(|token| !token.expose_secret().is_empty());
+        Self { access: answer.access_token, refresh, expires_in: answer.expires_in }
+    }
 }
 
 /// Ids are numbers today; a text does no harm.

@@ -4,13 +4,12 @@ use std::fmt;
 
 use jiff::tz::TimeZone;
 use reqwest::Url;
-use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value};
+use secrecy::SecretString;
 
 use super::NAME;
 use super::assumptions::Assumptions;
 use super::certificate::Pin;
-use crate::http::is_loopback;
+use crate::config::Fields;
 use crate::registry::RegistryError;
 
 /// How long a session is used.
@@ -112,99 +111,57 @@ const FIELDS: [&str; 13] = [
 impl VisionlineConfig {
     /// Reads the configuration. An error names the field and never repeats a value.
     pub fn from_json(text: &SecretString) -> Result<Self, RegistryError> {
-        // The reason of serde_json may quote the text, which holds secrets.
-        let value: Value = serde_json::from_str(text.expose_secret()).map_err(|_| bad("it is not JSON"))?;
-        let Value::Object(map) = value else { return Err(bad("it is not a JSON object")) };
-        if let Some(unknown) = map.keys().find(|key| !FIELDS.contains(&key.as_str())) {
-            return Err(bad(&format!("`{unknown}` is not a known field")));
-        }
-        let base_url = Url::parse(text_field(&map, "base_url")?).map_err(|_| bad("`base_url` is not a URL"))?;
-        if base_url.scheme() != "https" && !(base_url.scheme() == "http" && is_loopback(&base_url)) {
-            return Err(bad("`base_url` must be https"));
-        }
-        let certificate = pin(&map, "certificate_sha256")?;
-        let public_key = pin(&map, "public_key_sha256")?;
+        let fields = Fields::read(NAME, text, &FIELDS)?;
+        let base_url = fields.url("base_url")?;
+        let certificate = pin(&fields, "certificate_sha256")?;
+        let public_key = pin(&fields, "public_key_sha256")?;
         if base_url.scheme() == "https" && certificate.is_none() && public_key.is_none() {
-            return Err(bad(
-                "`certificate_sha256` or `public_key_sha256` is needed: the server signs its own certificate",
-            ));
+            return Err(fields
+                .bad("`certificate_sha256` or `public_key_sha256` is needed: the server signs its own certificate"));
         }
-        let zone = TimeZone::get(text_field(&map, "time_zone")?).map_err(|_| bad("`time_zone` is not an IANA name"))?;
-        let content_type = optional(&map, "content_type")?.unwrap_or("application/json;charset=utf-8");
+        let zone =
+            TimeZone::get(fields.required("time_zone")?).map_err(|_| fields.bad("`time_zone` is not an IANA name"))?;
+        let content_type = fields.any_text("content_type")?.unwrap_or("application/json;charset=utf-8");
         if reqwest::header::HeaderValue::from_str(content_type).is_err() {
-            return Err(bad("`content_type` can't be sent"));
+            return Err(fields.bad("`content_type` can't be sent"));
         }
-        let assumptions = match map.get("assumptions") {
+        let assumptions = match fields.value("assumptions") {
             None => Assumptions::default(),
-            Some(value) => serde_json::from_value(value.clone()).map_err(|_| bad("`assumptions` is not usable"))?,
+            Some(value) => {
+                serde_json::from_value(value.clone()).map_err(|_| fields.bad("`assumptions` is not usable"))?
+            }
         };
         Ok(Self {
             base_url,
             certificate,
             public_key,
-            username: text_field(&map, "username")?.to_owned(),
-            password: text_field(&map, "password")?.into(),
+            username: fields.required("username")?.to_owned(),
+            password: fields.required("password")?.into(),
             zone,
-            session: choice(
-                &map,
-                "session",
-                &[("per_operation", SessionUse::PerOperation), ("kept", SessionUse::Kept)],
-            )?,
-            date_header: choice(
-                &map,
-                "date_header",
-                &[("date", DateHeader::Date), ("x-aah-date", DateHeader::XAahDate)],
-            )?,
+            session: fields
+                .choice("session", &[("per_operation", SessionUse::PerOperation), ("kept", SessionUse::Kept)])?,
+            date_header: fields
+                .choice("date_header", &[("date", DateHeader::Date), ("x-aah-date", DateHeader::XAahDate)])?,
             content_type: content_type.to_owned(),
-            card_format: choice(
-                &map,
-                "card_format",
-                &[("rfid48", CardFormat::Rfid48), ("TLCode", CardFormat::TlCode)],
-            )?,
-            overwrite_valid_card: match map.get("overwrite_valid_card") {
-                None => true,
-                Some(value) => value.as_bool().ok_or_else(|| bad("`overwrite_valid_card` must be true or false"))?,
-            },
-            label: optional(&map, "label")?.unwrap_or("%SITENAME% %ROOMNUM%").to_owned(),
+            card_format: fields
+                .choice("card_format", &[("rfid48", CardFormat::Rfid48), ("TLCode", CardFormat::TlCode)])?,
+            overwrite_valid_card: fields.switch("overwrite_valid_card", true)?,
+            label: fields.any_text("label")?.unwrap_or("%SITENAME% %ROOMNUM%").to_owned(),
             assumptions,
         })
     }
 }
 
-fn bad(reason: &str) -> RegistryError {
-    RegistryError::Config { vendor: NAME, reason: reason.to_owned() }
-}
-
-fn optional<'a>(map: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, RegistryError> {
-    map.get(name).map(|value| value.as_str().ok_or_else(|| bad(&format!("`{name}` must be a text")))).transpose()
-}
-
-fn text_field<'a>(map: &'a Map<String, Value>, name: &str) -> Result<&'a str, RegistryError> {
-    let text = optional(map, name)?.filter(|text| !text.is_empty());
-    text.ok_or_else(|| bad(&format!("`{name}` must be a text")))
-}
-
-fn pin(map: &Map<String, Value>, name: &str) -> Result<Option<Pin>, RegistryError> {
-    let text = optional(map, name)?;
-    text.map(|text| Pin::from_text(text).ok_or_else(|| bad(&format!("`{name}` must have 64 hexadecimal digits"))))
-        .transpose()
-}
-
-/// One of these; the first is the default.
-fn choice<T: Copy>(map: &Map<String, Value>, name: &str, choices: &[(&str, T)]) -> Result<T, RegistryError> {
-    let names = || choices.iter().map(|(text, _)| format!("`{text}`")).collect::<Vec<_>>().join(" or ");
-    let wanted = optional(map, name)?;
-    let found = match wanted {
-        None => choices.first(),
-        Some(wanted) => choices.iter().find(|(text, _)| *text == wanted),
-    };
-    found.map(|(_, value)| *value).ok_or_else(|| bad(&format!("`{name}` must be {}", names())))
+fn pin(fields: &Fields, name: &str) -> Result<Option<Pin>, RegistryError> {
+    let pin =
+        |text| Pin::from_text(text).ok_or_else(|| fields.bad(&format!("`{name}` must have 64 hexadecimal digits")));
+    fields.any_text(name)?.map(pin).transpose()
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

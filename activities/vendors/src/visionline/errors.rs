@@ -17,6 +17,7 @@ use reqwest::StatusCode;
 
 use super::NAME;
 use super::session::Verb;
+use crate::codes::{self, row, said};
 use crate::error::{Condition as C, EffectOutcome, VendorError};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,21 +30,7 @@ pub(crate) enum Class {
     Never,
 }
 
-#[derive(Debug)]
-struct Row {
-    code: i64,
-    class: Class,
-    condition: C,
-    remedy: &'static str,
-}
-
-const fn row(code: i64, class: Class, condition: C) -> Row {
-    Row { code, class, condition, remedy: condition.remedy() }
-}
-
-const fn said(code: i64, class: Class, condition: C, remedy: &'static str) -> Row {
-    Row { code, class, condition, remedy }
-}
+type Row = codes::Row<Class>;
 
 const UNKNOWN_ENCODER: &str = "Correct the encoder's name in the property's set-up: the lock server does not know it.";
 
@@ -123,12 +110,7 @@ mod tests {
 
     #[test]
     fn each_number_has_one_row_and_a_sentence() {
-        let mut codes: Vec<_> = TABLE.iter().map(|row| row.code).collect();
-        codes.sort_unstable();
-        let all = codes.len();
-        codes.dedup();
-        assert_eq!(codes.len(), all);
-        assert!(TABLE.iter().all(|row| row.remedy.ends_with('.')));
+        codes::check(TABLE);
     }
 
     #[test]

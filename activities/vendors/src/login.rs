@@ -1,6 +1,7 @@
-//! The login by OAuth2: one at a time, kept between processes, renewed before its end or when the vendor no longer takes it.
+//! A login whose access tokens end: one at a time, kept between processes, renewed before its end or when the vendor no longer takes it.
 //!
-//! A refresh token is good once. Another worker may have spent it; so the cache is asked before ours is spent.
+//! A refresh token is good once, or may be: another worker may have spent it. So the cache is asked before ours is spent, and a spent one
+//! leads to a login from the beginning. It must not know the vendor, nor how a token endpoint is asked.
 
 use std::sync::Arc;
 
@@ -8,33 +9,41 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
-use super::wire::TokenAnswer;
 use crate::error::VendorError;
 use crate::token_cache::{TokenCache, TokenKey, TokenSet};
 
+/// Tokens as a token endpoint gives them.
+pub(crate) struct Tokens {
+    pub(crate) access: SecretString,
+    pub(crate) refresh: Option<SecretString>,
+    /// Life of the access token, seconds.
+    pub(crate) expires_in: i64,
+}
+
 /// What the token endpoint says.
 pub(crate) enum Granted {
-    Tokens(TokenAnswer),
+    Tokens(Tokens),
     /// The refresh token is not taken (any more), or the password is wrong.
     Refused(VendorError),
 }
 
 /// Asks the token endpoint.
 pub(crate) trait Grants {
-    /// With what the configuration has: a password, or the first refresh token.
+    /// With what the configuration has: a password, or the first refresh token. A refusal is the end.
     async fn first(&self) -> Result<Granted, VendorError>;
-    /// With a refresh token that the vendor gave.
+    /// With a refresh token that the vendor gave. A refusal leads to [`Grants::first`].
     async fn refresh(&self, token: &SecretString) -> Result<Granted, VendorError>;
 }
 
-pub(crate) struct Tokens {
+/// The tokens of one login, as this process has them.
+pub(crate) struct Login {
     key: TokenKey,
     cache: Arc<dyn TokenCache>,
     renew_before: SignedDuration,
     current: Mutex<Option<TokenSet>>,
 }
 
-impl Tokens {
+impl Login {
     pub(crate) fn new(key: TokenKey, cache: Arc<dyn TokenCache>, renew_before: SignedDuration) -> Self {
         Self { key, cache, renew_before, current: Mutex::new(None) }
     }
@@ -74,27 +83,26 @@ impl Tokens {
     }
 
     async fn obtain(&self, current: &mut Option<TokenSet>, grants: &impl Grants) -> Result<SecretString, VendorError> {
-        let mut known = current.as_ref().and_then(|tokens| tokens.refresh.clone());
-        let granted = match &known {
+        let known = current.as_ref().and_then(|tokens| tokens.refresh.clone());
+        let granted = match known {
             None => grants.first().await?,
-            Some(refresh) => match grants.refresh(refresh).await? {
+            Some(refresh) => match grants.refresh(&refresh).await? {
                 Granted::Refused(_) => {
                     *current = None;
-                    known = None;
                     grants.first().await?
                 }
                 granted @ Granted::Tokens(_) => granted,
             },
         };
-        let answer = match granted {
-            Granted::Tokens(answer) => answer,
+        let given = match granted {
+            Granted::Tokens(given) => given,
             Granted::Refused(error) => return Err(error),
         };
         // A short-lived token must not be renewed at each call: the margin is at most half of its life.
-        let life = SignedDuration::from_secs(answer.expires_in.clamp(0, i64::from(i32::MAX)));
+        let life = SignedDuration::from_secs(given.expires_in.clamp(0, i64::from(i32::MAX)));
         let tokens = TokenSet {
-            access: answer.access_token,
-            refresh: answer.refresh_token.or(known),
+            access: given.access,
+            refresh: given.refresh,
             renew_at: Timestamp::now().saturating_add(life - self.renew_before.min(life / 2)).unwrap_or(Timestamp::MAX),
         };
         if let Err(error) = self.cache.store(&self.key, &tokens).await {
