@@ -23,6 +23,7 @@ mod feed_guard;
 mod forgotten;
 mod harness;
 mod idempotency;
+mod intake;
 mod kill;
 mod lifecycle;
 mod maintenance;

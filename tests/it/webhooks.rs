@@ -61,7 +61,7 @@ fn url(endpoint: &Value) -> String {
     format!("{}{}", shared().api, endpoint["path"].as_str().unwrap())
 }
 
-fn headers(id: &str, at: Timestamp, body: &[u8], secret: &Value) -> Vec<(&'static str, String)> {
+pub(crate) fn headers(id: &str, at: Timestamp, body: &[u8], secret: &Value) -> Vec<(&'static str, String)> {
     let secret = STANDARD.decode(secret.as_str().unwrap().strip_prefix("whsec_").unwrap()).unwrap();
     let mut mac = Hmac::<Sha256>::new_from_slice(&secret).unwrap();
     mac.update(format!("{id}.{}.", at.as_second()).as_bytes());

@@ -3,7 +3,8 @@
 use super::shared;
 use lock_api::engine::{Temporal, TemporalSettings};
 use lock_store::Store;
-use std::sync::Arc;
+use std::{io, sync::Arc};
+use tokio::{sync::oneshot, task::JoinHandle};
 
 /// One that is as good as the shared one.
 pub async fn another() -> String {
@@ -15,7 +16,24 @@ pub async fn deaf() -> String {
     start("127.0.0.1:1".to_owned()).await
 }
 
+/// One that ends when it is told to; the handle says when it has.
+pub async fn ending() -> (String, oneshot::Sender<()>, JoinHandle<io::Result<()>>) {
+    let (end, told) = oneshot::channel();
+    let told = async move {
+        let _ = told.await;
+    };
+    let (base, served) = serve(shared().stack.temporal_address().to_owned(), told).await;
+    (base, end, served)
+}
+
 async fn start(temporal: String) -> String {
+    serve(temporal, std::future::pending()).await.0
+}
+
+async fn serve(
+    temporal: String,
+    end: impl Future<Output = ()> + Send + 'static,
+) -> (String, JoinHandle<io::Result<()>>) {
     let shared = shared();
     let store = Store::connect(&shared.app_url, 8).await.unwrap();
     let keys = shared.keys(&store);
@@ -24,6 +42,5 @@ async fn start(temporal: String) -> String {
     let state = lock_api::AppState::new(store, keys, Arc::new(Temporal::new(settings)), lock_api::Config::default());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(lock_api::serve(listener, state, std::future::pending()));
-    base
+    (base, tokio::spawn(lock_api::serve(listener, state, end)))
 }
