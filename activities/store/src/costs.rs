@@ -3,7 +3,7 @@
 use crate::{StoreError, TenantTx, row::RowExt, time::Ts};
 use jiff::{Timestamp, civil::Date};
 use lock_domain::{
-    cost::{CallCount, DayUse, PriceList},
+    cost::{CallCount, DayUse, Group, PriceList},
     ids::{ApiKeyId, PropertyId},
 };
 use sqlx::{Row, postgres::PgRow, types::Json};
@@ -54,33 +54,48 @@ impl TenantTx<'_> {
         Ok(())
     }
 
-    /// Calls from one day to another, both included; of some properties only, if they are named.
+    /// Calls from one day to another, both included; of some properties only, if they are named. They are added up by the database as far as
+    /// lines of the group don't tell them apart, and not beyond the days of one price list: so that it takes no more rows than there are verbs of
+    /// each line and list, however many outcomes, days and properties there are.
     pub async fn calls(
         &mut self,
         from: Date,
         to: Date,
         properties: Option<&[PropertyId]>,
+        by: Group,
     ) -> Result<Vec<CallCount>, StoreError> {
         let rows = self
             .query(
-                "SELECT property_id, vendor, day::text AS day, verb, outcome, is_retry, calls FROM vendor_calls_daily
-                 WHERE tenant_id = $1 AND day BETWEEN $2::date AND $3::date AND ($4::uuid[] IS NULL OR property_id = ANY($4))
-                 ORDER BY property_id, vendor, day, verb, outcome, is_retry",
+                "WITH lists AS (
+                     SELECT vendor, valid_from, lead(valid_from) OVER (PARTITION BY vendor ORDER BY valid_from) AS next
+                     FROM vendor_prices WHERE tenant_id = $1
+                 )
+                 SELECT CASE WHEN $5 THEN NULL ELSE c.property_id END AS property, c.vendor, min(c.day)::text AS day, c.verb,
+                        LEAST(sum(c.calls), 9223372036854775807)::bigint AS calls,
+                        LEAST(COALESCE(sum(c.calls) FILTER (WHERE c.outcome <> 'ok'), 0), 9223372036854775807)::bigint AS failed,
+                        LEAST(COALESCE(sum(c.calls) FILTER (WHERE c.is_retry), 0), 9223372036854775807)::bigint AS retries
+                 FROM vendor_calls_daily c
+                 LEFT JOIN lists l ON l.vendor = c.vendor AND l.valid_from <= c.day AND (l.next IS NULL OR c.day < l.next)
+                 WHERE c.tenant_id = $1 AND c.day BETWEEN $2::date AND $3::date AND ($4::uuid[] IS NULL OR c.property_id = ANY($4))
+                 GROUP BY property, c.vendor, l.valid_from, CASE WHEN $6 THEN c.day END, c.verb
+                 ORDER BY property, c.vendor, day, c.verb",
             )
             .bind(from.to_string())
             .bind(to.to_string())
             .bind(ids(properties))
+            .bind(by == Group::Vendor)
+            .bind(by == Group::Day)
             .fetch_all(&mut *self.tx)
             .await?;
         let call = |row: &PgRow| {
             Ok(CallCount {
-                property: PropertyId::from_uuid(row.uuid("property_id")?),
+                property: row.try_get::<Option<Uuid>, _>("property")?.map(PropertyId::from_uuid),
                 vendor: row.text("vendor")?,
                 day: day(row)?,
                 verb: row.text("verb")?,
-                outcome: row.text("outcome")?,
-                retry: row.flag("is_retry")?,
                 count: count(row, "calls")?,
+                failed: count(row, "failed")?,
+                retries: count(row, "retries")?,
             })
         };
         rows.iter().map(call).collect()

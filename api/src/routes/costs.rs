@@ -20,7 +20,7 @@ use http::{HeaderMap, StatusCode};
 use jiff::{Span, civil::Date, tz::TimeZone};
 use lock_domain::{
     Timestamp,
-    cost::{Act, PriceList, calls_of, cost, group, what_if},
+    cost::{Act, Group, PriceList, calls_of, cost, group, what_if},
     problem::Code,
 };
 use lock_store::IdempotencyScope;
@@ -64,7 +64,7 @@ pub(crate) async fn show(
     let (from, to) = days(query.from, query.to)?;
     let own = allowed.key.properties.as_deref();
     let mut tx = state.store().tenant(allowed.key.tenant).await.map_err(failure::store)?;
-    let calls = tx.calls(from, to, own).await.map_err(failure::store)?;
+    let calls = tx.calls(from, to, own, query.group_by).await.map_err(failure::store)?;
     let uses = tx.day_uses(from, to, own).await.map_err(failure::store)?;
     let prices = tx.prices().await.map_err(failure::store)?;
     let lines = group(&cost(&calls, &uses, &prices), query.group_by);
@@ -95,7 +95,7 @@ pub(crate) async fn imagine(
     }
     let own = allowed.key.properties.as_deref();
     let mut tx = state.store().tenant(allowed.key.tenant).await.map_err(failure::store)?;
-    let calls = tx.calls(from, to, own).await.map_err(failure::store)?;
+    let calls = tx.calls(from, to, own, Group::Vendor).await.map_err(failure::store)?;
     let uses = tx.day_uses(from, to, own).await.map_err(failure::store)?;
     let prices = tx.prices().await.map_err(failure::store)?;
     let comparison = what_if(&calls, &uses, &prices, &query.vendor, to);

@@ -8,23 +8,23 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// Calls of one kind on one day of a property.
+/// Calls of one kind on one day of a property, or of several days and properties together, as far as one price list holds for all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallCount {
-    /// The property.
-    pub property: PropertyId,
+    /// The property, unless several are added up.
+    pub property: Option<PropertyId>,
     /// The vendor.
     pub vendor: String,
-    /// The day, in the property's time zone.
+    /// The day, in the property's time zone; of several days the first.
     pub day: Date,
     /// The vendor's own name of the call.
     pub verb: String,
-    /// `ok`, `retryable`, `permanent` or `unconfirmed`.
-    pub outcome: String,
-    /// It repeats what was tried before.
-    pub retry: bool,
     /// How many.
     pub count: u64,
+    /// Those of them that did not do what they were for.
+    pub failed: u64,
+    /// Those of them that repeated what was tried before.
+    pub retries: u64,
 }
 
 /// Keys and doors on one day of a property.
@@ -142,12 +142,12 @@ impl CostLine {
     }
 }
 
-/// What each property's vendors took each day. `prices` are the lists of each vendor.
+/// What each property's vendors took each day; of calls that are added up, what they took together. `prices` are the lists of each vendor.
 pub fn cost(calls: &[CallCount], uses: &[DayUse], prices: &BTreeMap<String, Vec<PriceList>>) -> Vec<CostLine> {
-    let mut lines: BTreeMap<(PropertyId, &str, Date), CostLine> = BTreeMap::new();
+    let mut lines: BTreeMap<(Option<PropertyId>, &str, Date), CostLine> = BTreeMap::new();
     let list = |vendor: &str, day| in_force(prices.get(vendor).map_or(&[], Vec::as_slice), day);
     let blank = |property, vendor: &str, day| CostLine {
-        property: Some(property),
+        property,
         vendor: Some(vendor.to_owned()),
         day: Some(day),
         currency: list(vendor, day).map(|list| list.currency.clone()),
@@ -158,13 +158,13 @@ pub fn cost(calls: &[CallCount], uses: &[DayUse], prices: &BTreeMap<String, Vec<
         let line = lines.entry(key).or_insert_with(|| blank(call.property, &call.vendor, call.day));
         let price = list(&call.vendor, call.day).map_or(0, |list| list.rates.call(&call.verb));
         line.calls = line.calls.saturating_add(call.count);
-        line.failed = line.failed.saturating_add(if call.outcome == "ok" { 0 } else { call.count });
-        line.retries = line.retries.saturating_add(if call.retry { call.count } else { 0 });
+        line.failed = line.failed.saturating_add(call.failed);
+        line.retries = line.retries.saturating_add(call.retries);
         line.for_calls = line.for_calls.saturating_add(times(call.count, price));
     }
     for day in uses {
-        let key = (day.property, day.vendor.as_str(), day.day);
-        let line = lines.entry(key).or_insert_with(|| blank(day.property, &day.vendor, day.day));
+        let key = (Some(day.property), day.vendor.as_str(), day.day);
+        let line = lines.entry(key).or_insert_with(|| blank(key.0, &day.vendor, day.day));
         line.keys = line.keys.saturating_add(day.made);
         if let Some(list) = list(&day.vendor, day.day) {
             line.for_keys = times(day.keys, share(list.rates.per_key_month, day.day));

@@ -13,8 +13,9 @@ fn house(n: u128) -> PropertyId {
 }
 
 fn call(verb: &str, day: Date, outcome: &str, retry: bool, count: u64) -> CallCount {
-    let (vendor, verb, outcome) = ("ttlock".to_owned(), verb.to_owned(), outcome.to_owned());
-    CallCount { property: house(1), vendor, day, verb, outcome, retry, count }
+    let (vendor, verb) = ("ttlock".to_owned(), verb.to_owned());
+    let (failed, retries) = (if outcome == "ok" { 0 } else { count }, if retry { count } else { 0 });
+    CallCount { property: Some(house(1)), vendor, day, verb, count, failed, retries }
 }
 
 fn on(day: Date, keys: u64, made: u64, doors: u64) -> DayUse {
@@ -113,13 +114,13 @@ fn days() -> impl Strategy<Value = Date> {
 fn calls() -> impl Strategy<Value = Vec<CallCount>> {
     let one = (0_u128..3, 0_usize..2, days(), 0_usize..3, any::<bool>(), 0_u64..1_000);
     let one = one.prop_map(|(property, vendor, day, verb, retry, count)| CallCount {
-        property: house(property),
+        property: Some(house(property)),
         vendor: VENDORS[vendor].to_owned(),
         day,
         verb: ["keyboardPwd/add", "POST guests", "other"][verb].to_owned(),
-        outcome: if retry { "unconfirmed" } else { "ok" }.to_owned(),
-        retry,
         count,
+        failed: if retry { count } else { 0 },
+        retries: if retry { count } else { 0 },
     });
     proptest::collection::vec(one, 0..20)
 }
@@ -170,6 +171,34 @@ proptest! {
             prop_assert!(line.currency.is_some() || line.total == 0);
             prop_assert!(line.retries <= line.calls && line.failed <= line.calls);
         }
+    }
+
+    #[test]
+    fn r_lock_18_calls_that_are_added_up_before_cost_the_same(calls in calls(), uses in uses(), prices in prices()) {
+        // As the record adds them up: what shares a vendor, a verb, a price list, and what lines tell apart.
+        let together = |by: Group| {
+            let mut sums: BTreeMap<_, CallCount> = BTreeMap::new();
+            for call in &calls {
+                let held = in_force(prices.get(&call.vendor).map_or(&[], Vec::as_slice), call.day).map(|list| list.valid_from);
+                let property = call.property.filter(|_| by != Group::Vendor);
+                let day = Some(call.day).filter(|_| by == Group::Day);
+                let key = (property, call.vendor.clone(), held, day, call.verb.clone());
+                let blank = CallCount { property, count: 0, failed: 0, retries: 0, ..call.clone() };
+                let sum = sums.entry(key).or_insert(blank);
+                sum.day = sum.day.min(call.day);
+                sum.count += call.count;
+                sum.failed += call.failed;
+                sum.retries += call.retries;
+            }
+            sums.into_values().collect::<Vec<_>>()
+        };
+        for by in [Group::Day, Group::Property, Group::Vendor] {
+            let added = together(by);
+            prop_assert_eq!(group(&cost(&added, &uses, &prices), by), group(&cost(&calls, &uses, &prices), by));
+        }
+        let last = date(2026, 12, 28);
+        let (added, alone) = (what_if(&together(Group::Vendor), &uses, &prices, "ttlock", last), what_if(&calls, &uses, &prices, "ttlock", last));
+        prop_assert_eq!(added, alone);
     }
 
     #[test]

@@ -6,13 +6,16 @@ use crate::{
 };
 use jiff::{SignedDuration, Timestamp, civil::date};
 use lock_domain::{
-    cost::{PriceList, Rates},
+    cost::{CallCount, Group, PriceList, Rates},
     credential::CredentialState,
     ids::*,
+    policy::StayPolicy,
     stay::Action,
 };
-use lock_store::{CallsAt, Outcome, OutcomeKind};
+use lock_store::{CallsAt, NewProperty, Outcome, OutcomeKind};
+use serde_json::json;
 use std::collections::BTreeMap;
+use uuid::Uuid;
 
 fn at(world: &World, at: Timestamp, count: u64) -> CallsAt {
     let (property, vendor) = (world.property, "ttlock".to_owned());
@@ -43,11 +46,81 @@ async fn r_lock_18_calls_add_up_by_the_propertys_day() {
     tx.add_calls(&[at(&world, before, 1), at(&world, midnight, 2), at(&world, noon(), 4)]).await.unwrap();
     tx.add_calls(&[at(&world, noon(), 8)]).await.unwrap();
     let (yesterday, today) = (date(2026, 11, 22), date(2026, 11, 23));
-    let calls = tx.calls(yesterday, today, None).await.unwrap();
+    let calls = tx.calls(yesterday, today, None, Group::Day).await.unwrap();
     let counted: Vec<_> = calls.iter().map(|call| (call.day, call.count)).collect();
     assert_eq!(counted, [(yesterday, 1), (today, 14)]);
-    assert_eq!(tx.calls(today, today, Some(&[])).await.unwrap(), []);
+    assert_eq!(tx.calls(today, today, Some(&[]), Group::Day).await.unwrap(), []);
     tx.add_calls(&[]).await.unwrap();
+}
+
+/// A year of calls of every kind at three properties: some 26,000 rows.
+#[tokio::test]
+async fn r_lock_18_of_a_years_calls_the_record_hands_out_sums() {
+    const DAYS: u64 = 365;
+    let db = TestDb::new().await;
+    let world = World::new(&db).await;
+    let (first, last) = (date(2025, 11, 24), date(2026, 11, 23));
+    let mut properties = vec![world.property];
+    let mut tx = world.tx().await;
+    for name in ["Second", "Third"] {
+        let id = PropertyId::from_uuid(Uuid::new_v4());
+        tx.create_property(&NewProperty {
+            id,
+            name: name.to_owned(),
+            zone: "Europe/Lisbon".to_owned(),
+            live: false,
+            clock_hook_url: None,
+            policy: StayPolicy::default(),
+            vendor: "ttlock".to_owned(),
+            vendor_config: json!({}),
+            vendor_sealed: None,
+        })
+        .await
+        .unwrap();
+        properties.push(id);
+    }
+    tx.commit().await.unwrap();
+    let ids: Vec<_> = properties.iter().map(|id| id.as_uuid()).collect();
+    let rows = sqlx::query(
+        "INSERT INTO vendor_calls_daily (tenant_id, property_id, vendor, day, verb, outcome, is_retry, calls)
+         SELECT $1, p, 'ttlock', d::date, v, o, r, 10 FROM unnest($2::uuid[]) p, generate_series($3::date, $4::date, interval '1 day') d,
+                unnest(ARRAY['keyboardPwd/add', 'keyboardPwd/delete', 'oauth2/token']) v,
+                unnest(ARRAY['ok', 'retryable', 'permanent', 'unconfirmed']) o, unnest(ARRAY[true, false]) r",
+    )
+    .bind(world.tenant.as_uuid())
+    .bind(&ids)
+    .bind(first.to_string())
+    .bind(last.to_string())
+    .execute(&mut db.superuser().await)
+    .await
+    .unwrap()
+    .rows_affected();
+    assert_eq!(rows, 3 * DAYS * 3 * 8);
+    let mut tx = world.tx().await;
+    let none = tx.calls(first, last, None, Group::Vendor).await.unwrap();
+    assert_eq!(none.len(), 3, "a row for each verb");
+    let mut later = list("USD");
+    later.valid_from = date(2026, 6, 1);
+    for list in [list("EUR"), later] {
+        tx.set_price("ttlock", &list, world.api_key, noon()).await.unwrap();
+    }
+    // Before the first list, with it, with the second one.
+    for (by, most) in [(Group::Vendor, 3 * 3), (Group::Property, 3 * 3 * 3), (Group::Day, 3 * 3 * 365)] {
+        let calls = tx.calls(first, last, None, by).await.unwrap();
+        assert_eq!(calls.len(), most, "{by:?}");
+        let sum = |pick: fn(&CallCount) -> u64| calls.iter().map(pick).sum::<u64>();
+        let all = rows * 10;
+        assert_eq!((sum(|c| c.count), sum(|c| c.failed), sum(|c| c.retries)), (all, all / 4 * 3, all / 2), "{by:?}");
+        assert!(calls.iter().all(|call| call.property.is_none() == (by == Group::Vendor)), "{by:?}");
+    }
+    let vendor = tx.calls(first, last, None, Group::Vendor).await.unwrap();
+    let mut days: Vec<_> = vendor.iter().map(|call| call.day).collect();
+    days.dedup();
+    days.sort();
+    days.dedup();
+    assert_eq!(days, [first, date(2026, 1, 1), date(2026, 6, 1)], "each sum is of one list's days");
+    let one = tx.calls(first, last, Some(&properties[..1]), Group::Vendor).await.unwrap();
+    assert_eq!(one.iter().map(|call| call.count).sum::<u64>(), rows * 10 / 3);
 }
 
 #[tokio::test]
