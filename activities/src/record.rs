@@ -11,7 +11,7 @@ use lock_domain::{
     event::Event,
     stay::{Settled, StayPhase, Verdict, Wish},
 };
-use lock_store::{CommandStatus, StayRecord, StayRow, Store, StoreError, TenantTx};
+use lock_store::{CommandStatus, StayBefore, StayRecord, StayRow, Store, StoreError, TenantTx};
 use lock_telemetry::metrics;
 use lock_workflows::StaySnapshot;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl Records {
 impl Records {
     async fn write(&self, new: &StaySnapshot) -> Result<(), StoreError> {
         let mut tx = self.store.tenant(new.id.tenant).await?;
-        let old = tx.record_stay(new.id.stay, &row_of(new, Timestamp::now())).await?;
+        let StayBefore { row: old, leaves_rooms } = tx.record_stay(new.id.stay, &row_of(new, Timestamp::now())).await?;
         let mut events = differences(&old, new);
         self.settle(&mut tx, new, &mut events).await?;
         let rest = jiff::SignedDuration::from_secs(new.pin_quarantine_s.into());
@@ -54,10 +54,11 @@ impl Records {
         if redated && new.phase != StayPhase::Ended {
             tx.narrow_claims(new.id.stay).await?;
         }
-        match new.phase {
-            StayPhase::Ended => tx.release_claims(new.id.stay, None).await?,
-            _ => tx.release_left_rooms(new.id.stay, &new.doors).await?,
-        };
+        if new.phase == StayPhase::Ended {
+            tx.release_claims(new.id.stay, None).await?;
+        } else if leaves_rooms {
+            tx.release_left_rooms(new.id.stay, &new.doors).await?;
+        }
         if !events.is_empty() {
             tx.append(new.at, new.id.property, Some(new.id.stay), &events).await?;
         }
@@ -137,6 +138,7 @@ fn row_of(new: &StaySnapshot, at: Timestamp) -> StayRecord {
         next_deadline: new.next_deadline,
         window: new.window,
         room: new.room,
+        doors: new.doors.clone(),
         at,
     }
 }

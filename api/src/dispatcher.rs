@@ -106,7 +106,7 @@ async fn deliver(state: &AppState, tenant: TenantId, row: &CommandRow) -> Result
     let target = target(&mut tx, tenant, row).await?;
     drop(tx);
     let refused = match state.engine().submit(target, row.command.clone(), Duration::ZERO).await {
-        Ok(Submission::Accepted | Submission::Settled(_)) => None,
+        Ok(Submission::Accepted | Submission::Settled) => None,
         Ok(Submission::Refused(code)) => Some(code),
         Err(EngineError::NotRunning) if over(state, tenant, row).await? => Some(Code::StayEnded),
         Err(error) => {

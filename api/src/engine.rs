@@ -13,7 +13,6 @@ use lock_domain::{
     ids::{PropertyId, StayId, TenantId},
     problem::Code,
     stay::StayRef,
-    stay::Verdict,
 };
 use lock_workflows::{DrainStart, RotationStart, StayStart};
 use std::time::Duration;
@@ -33,7 +32,7 @@ pub enum Submission {
     /// The workflow has it, and no verdict came within the wait.
     Accepted,
     /// It has a verdict, and the verdict stands in the record.
-    Settled(Verdict),
+    Settled,
     /// The workflow refused it: nothing was done, nothing will be.
     Refused(Code),
 }

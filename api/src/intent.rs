@@ -82,6 +82,11 @@ pub(crate) fn window(
     Ok((window, (times.arrival.is_some() || times.departure.is_some()).then_some(times)))
 }
 
+/// An instant as the record keeps it, in whole microseconds: a finer one would differ from itself once it is read back.
+fn kept(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
+}
+
 /// One end of the window: an instant, or a local time with its fit.
 fn edge(
     exact: Option<Timestamp>,
@@ -94,7 +99,7 @@ fn edge(
         (Some(_), Some(_)) => {
             Err(Problem::field(Code::InvalidField, name, format!("send `{other}` or `{name}`, not both")))
         }
-        (Some(at), None) => Ok(Some((at, None))),
+        (Some(at), None) => Ok(Some((kept(at), None))),
         (None, None) => Ok(None),
         (None, Some(local)) => match instant(local, zone, edge) {
             Some((at, fit)) => Ok(Some((at, Some(fit)))),
@@ -112,14 +117,14 @@ pub(crate) fn one_shot_window(
     zone: &TimeZone,
     now: Timestamp,
 ) -> Result<Window, Problem> {
-    let from = from.unwrap_or(now);
+    let from = kept(from.unwrap_or(now));
     let step = i64::from(lasts.step_s);
     let local = from.as_second().saturating_add(zone.to_offset(from).seconds().into());
     let start = from.as_second().saturating_sub(local.rem_euclid(step));
     let latest = start.saturating_add(lasts.lasts_s.into());
     let latest = Timestamp::from_second(latest)
         .map_err(|_| Problem::field(Code::InvalidField, "from", "this instant lies outside the calendar"))?;
-    let until = until.unwrap_or(latest);
+    let until = kept(until.unwrap_or(latest));
     if until > latest {
         let hours = lasts.lasts_s / 3600;
         let detail =
@@ -330,6 +335,14 @@ mod tests {
         assert_eq!((times.arrival, times.departure), (Some(LocalFit::Skipped), Some(LocalFit::Repeated)));
         let (_, times) = asked(r#"{"from":"2026-03-29T15:00:00Z","until":"2026-03-30T11:00:00Z"}"#).unwrap();
         assert!(times.is_none());
+    }
+
+    #[test]
+    fn instants_are_taken_as_the_record_keeps_them() {
+        let (window, _) =
+            asked(r#"{"from":"2026-03-25T15:00:00.123456789Z","until":"2026-03-26T11:00:00.9999999Z"}"#).unwrap();
+        assert_eq!(window.from.to_string(), "2026-03-25T15:00:00.123456Z");
+        assert_eq!(window.until.to_string(), "2026-03-26T11:00:00.999999Z");
     }
 
     #[test]

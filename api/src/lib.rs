@@ -35,6 +35,7 @@ mod routes;
 pub mod scope;
 pub mod seed;
 mod serve;
+mod settled;
 mod state;
 mod trace;
 mod view;

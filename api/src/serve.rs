@@ -22,6 +22,7 @@ pub async fn serve(
     let sweeper = tokio::spawn(sweep(state.clone()));
     let dispatcher = tokio::spawn(crate::dispatcher::run(state.clone()));
     let drains = tokio::spawn(crate::drains::run(state.clone()));
+    let settled = tokio::spawn(crate::settled::run(state.clone()));
     let draining = state.clone();
     let signal = async move {
         shutdown.await;
@@ -53,6 +54,7 @@ pub async fn serve(
     sweeper.abort();
     dispatcher.abort();
     drains.abort();
+    settled.abort();
     result
 }
 

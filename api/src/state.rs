@@ -5,6 +5,7 @@ use crate::{
     hook::ClockHook,
     idempotency::Running,
     limits::{Limits, Shares},
+    settled::Settled,
     webhooks::inbox::Inbox,
 };
 use http::HeaderValue;
@@ -56,6 +57,7 @@ struct Inner {
     engine: Arc<dyn StayEngine>,
     limits: Limits,
     running: Running,
+    settled: Settled,
     inbox: Inbox,
     hook: ClockHook,
     config: Config,
@@ -69,6 +71,7 @@ impl AppState {
             codec: HistoryCodec::new(keys.clone()),
             limits: Limits::new(config.shares),
             running: Running::default(),
+            settled: Settled::default(),
             inbox: Inbox::new(store.clone()),
             hook: ClockHook::new(),
             draining: AtomicBool::new(false),
@@ -107,6 +110,10 @@ impl AppState {
 
     pub(crate) fn inbox(&self) -> &Inbox {
         &self.0.inbox
+    }
+
+    pub(crate) fn settled(&self) -> &Settled {
+        &self.0.settled
     }
 
     pub(crate) fn hook(&self) -> &ClockHook {

@@ -175,7 +175,7 @@ pub(crate) async fn tell_clocks(
     Ok(())
 }
 
-/// Loads what a stay's answer is made of. Four round trips.
+/// Loads what a stay's answer is made of. Three round trips.
 pub(crate) async fn load(
     tx: &mut TenantTx<'_>,
     property: &Property,
@@ -183,10 +183,8 @@ pub(crate) async fn load(
     command: Option<&CommandRow>,
     times: Option<TimesBody>,
 ) -> Result<StayBody, Problem> {
-    let row = tx.stay_by_id(id).await.map_err(failure::store)?;
-    let row = row.ok_or_else(|| Problem::internal("a stay has vanished"))?;
-    let room = tx.room(property.id, row.room).await.map_err(failure::store)?;
-    let room = room.ok_or_else(|| Problem::internal("a stay's room has vanished"))?;
+    let found = tx.stay_with_room(id).await.map_err(failure::store)?;
+    let (row, room) = found.ok_or_else(|| Problem::internal("a stay or its room has vanished"))?;
     let keys = tx.keys_of(id).await.map_err(failure::store)?;
     let credentials = tx.credentials_of(id).await.map_err(failure::store)?;
     let operation = command.map(operation);

@@ -220,7 +220,7 @@ impl TenantTx<'_> {
     }
 
     /// Sets a command's status, and returns the command if that changed: a final status stays, whatever comes later. One with a verdict
-    /// was delivered.
+    /// was delivered, and whoever listens ([`Store::settled_listener`](crate::Store::settled_listener)) hears of it with the commit.
     pub async fn settle_command(
         &mut self,
         id: CommandId,
@@ -230,10 +230,12 @@ impl TenantTx<'_> {
     ) -> Result<Option<Command>, StoreError> {
         let row = self
             .query(
-                "UPDATE commands SET status = $3, code = $4, settled_at = CASE WHEN $5 THEN $6 END,
-                        delivered_at = CASE WHEN $5 THEN COALESCE(delivered_at, $6) ELSE delivered_at END
-                 WHERE tenant_id = $1 AND command_id = $2 AND status NOT IN ('done', 'failed', 'overtaken')
-                   AND (status, code) IS DISTINCT FROM ($3, $4) RETURNING payload",
+                "WITH changed AS (
+                     UPDATE commands SET status = $3, code = $4, settled_at = CASE WHEN $5 THEN $6 END,
+                            delivered_at = CASE WHEN $5 THEN COALESCE(delivered_at, $6) ELSE delivered_at END
+                     WHERE tenant_id = $1 AND command_id = $2 AND status NOT IN ('done', 'failed', 'overtaken')
+                       AND (status, code) IS DISTINCT FROM ($3, $4) RETURNING payload
+                 ) SELECT payload, CASE WHEN $5 THEN pg_notify('settled', $2::text) END FROM changed",
             )
             .bind(id.as_uuid())
             .bind(status.name())

@@ -1,15 +1,16 @@
 //! Stays: the rows that answer what the front desk asks. The truth of what happens next is in the stay's workflow.
 
-use crate::{StoreError, TenantTx, row::RowExt, time::Ts};
+use crate::{Room, StoreError, TenantTx, row::RowExt, time::Ts};
 use jiff::Timestamp;
 use lock_domain::{
     clock::ClockOffset,
-    ids::{PropertyId, ReservationRef, RoomId, StayId},
+    ids::{DoorId, PropertyId, ReservationRef, RoomId, StayId},
     problem::Code,
     stay::{EndCause, Purpose, StayKind, StayPhase},
     window::Window,
 };
 use sqlx::postgres::PgRow;
+use uuid::Uuid;
 
 /// A stay to be entered.
 #[derive(Debug, Clone)]
@@ -59,8 +60,19 @@ pub struct StayRecord {
     pub window: Window,
     /// The guest's room.
     pub room: RoomId,
+    /// The doors that its keys open.
+    pub doors: Vec<DoorId>,
     /// When this was so, real time.
     pub at: Timestamp,
+}
+
+/// Where a stay stood before it was recorded anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StayBefore {
+    /// Its row.
+    pub row: StayRow,
+    /// It has claims of rooms that have none of its doors: see [`TenantTx::release_left_rooms`].
+    pub leaves_rooms: bool,
 }
 
 /// A stay as it is recorded.
@@ -187,15 +199,38 @@ impl TenantTx<'_> {
         row.as_ref().map(stay_row).transpose()
     }
 
+    /// A stay by its id, with its guest's room.
+    pub async fn stay_with_room(&mut self, id: StayId) -> Result<Option<(StayRow, Room)>, StoreError> {
+        let row = self
+            .query(concat!(
+                "SELECT s.*, r.number FROM (",
+                select_stay!("AND stay_id = $2"),
+                ") s JOIN rooms r ON r.tenant_id = $1 AND r.property_id = s.property_id AND r.room_id = s.room_id"
+            ))
+            .bind(id.as_uuid())
+            .fetch_optional(&mut *self.tx)
+            .await?;
+        let both = |row: &PgRow| {
+            let stay = stay_row(row)?;
+            let room = Room { id: stay.room, property: stay.property, number: row.text("number")? };
+            Ok((stay, room))
+        };
+        row.as_ref().map(both).transpose()
+    }
+
     /// Records where a stay stands, and returns where it stood before.
-    pub async fn record_stay(&mut self, id: StayId, record: &StayRecord) -> Result<StayRow, StoreError> {
+    pub async fn record_stay(&mut self, id: StayId, record: &StayRecord) -> Result<StayBefore, StoreError> {
+        let doors: Vec<Uuid> = record.doors.iter().map(DoorId::as_uuid).collect();
         let row = self
             .query(concat!(
                 "WITH before AS (",
                 select_stay!("AND stay_id = $2 FOR NO KEY UPDATE OF stays"),
                 ") UPDATE stays s SET phase = $3, cause = $4, suspended = $5, needs_attention = $6, attention_code = $7,
                         next_deadline = $8, window_from = $9, window_until = $10, room_id = $11, updated_at = $12
-                 FROM before WHERE s.tenant_id = $1 AND s.stay_id = before.stay_id RETURNING before.*"
+                 FROM before WHERE s.tenant_id = $1 AND s.stay_id = before.stay_id RETURNING before.*, EXISTS (
+                     SELECT FROM room_claims r WHERE r.tenant_id = $1 AND r.stay_id = $2 AND r.released_at IS NULL AND NOT EXISTS (
+                         SELECT FROM doors d WHERE d.tenant_id = $1 AND d.property_id = r.property_id AND d.room_id = r.room_id
+                                               AND d.door_id = ANY($13))) AS leaves_rooms"
             ))
             .bind(id.as_uuid())
             .bind(record.phase.name())
@@ -208,9 +243,11 @@ impl TenantTx<'_> {
             .bind(Ts(record.window.until))
             .bind(record.room.as_uuid())
             .bind(Ts(record.at))
+            .bind(doors)
             .fetch_optional(&mut *self.tx)
-            .await?;
-        stay_row(&row.ok_or(StoreError::NotFound("stay"))?)
+            .await?
+            .ok_or(StoreError::NotFound("stay"))?;
+        Ok(StayBefore { leaves_rooms: row.flag("leaves_rooms")?, row: stay_row(&row)? })
     }
 }
 

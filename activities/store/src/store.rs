@@ -1,6 +1,6 @@
 //! The pool of connections, and what can be asked without a tenant.
 
-use crate::{OutboxListener, StoreError, TenantTx, row::RowExt};
+use crate::{OutboxListener, SettledListener, StoreError, TenantTx, row::RowExt};
 use lock_domain::ids::TenantId;
 use sqlx::{
     AssertSqlSafe, Connection, Postgres,
@@ -108,6 +108,13 @@ impl Store {
         let mut listener = PgListener::connect_with(&self.pool).await?;
         listener.listen(OutboxListener::WEBHOOKS).await?;
         Ok(OutboxListener::new(listener))
+    }
+
+    /// Hears of commands that have got their verdict. Takes one connection for itself as long as it lives.
+    pub async fn settled_listener(&self) -> Result<SettledListener, StoreError> {
+        let mut listener = PgListener::connect_with(&self.pool).await?;
+        listener.listen(SettledListener::CHANNEL).await?;
+        Ok(SettledListener::new(listener))
     }
 
     /// Closes the pool: waits for transactions under way, refuses new ones.

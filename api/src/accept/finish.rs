@@ -11,12 +11,8 @@ use crate::{
 };
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use lock_domain::{
-    Timestamp,
-    problem::Code,
-    stay::{StayPhase, Verdict},
-};
-use lock_store::Property;
+use lock_domain::{Timestamp, problem::Code, stay::StayPhase};
+use lock_store::{CommandRow, CommandStatus, Property};
 
 /// Delivers an accepted command and answers. From here on nothing can take the acceptance back but a refusal by the workflow.
 pub(super) async fn deliver(
@@ -31,10 +27,16 @@ pub(super) async fn deliver(
             return Ok(answer(StatusCode::ACCEPTED, &planned.body));
         }
     }
-    let sent = state.engine().submit(planned.target.clone(), planned.command.clone(), ask.wait).await;
+    let waiting = state.settled().expect(planned.command.id);
+    let sending = state.engine().submit(planned.target.clone(), planned.command.clone(), ask.wait);
+    let sent = tokio::select! {
+        sent = sending => sent,
+        // What the record says is said; the workflow's own answer follows when Temporal has kept the step.
+        () = waiting.heard(), if !ask.wait.is_zero() => Ok(Submission::Settled),
+    };
     let finished = match sent {
         Ok(Submission::Accepted) => delivered(state, &planned).await.map(|()| None),
-        Ok(Submission::Settled(verdict)) => settled(state, ask, property, &planned, verdict).await.map(Some),
+        Ok(Submission::Settled) => settled(state, ask, property, &planned).await.map(Some),
         Ok(Submission::Refused(code)) => refused(state, ask, property, &planned, code).await.map(Some),
         Err(EngineError::NotRunning) => gone(state, ask, property, &planned).await,
         Err(error) => {
@@ -59,22 +61,16 @@ async fn delivered(state: &AppState, planned: &Planned) -> Result<(), Problem> {
 }
 
 /// The verdict, which stands in the record already.
-async fn settled(
-    state: &AppState,
-    ask: &Ask,
-    property: &Property,
-    planned: &Planned,
-    verdict: Verdict,
-) -> Result<Response, Problem> {
+async fn settled(state: &AppState, ask: &Ask, property: &Property, planned: &Planned) -> Result<Response, Problem> {
     // The verdict is durable; an answer that is lost with the database is the provisional one again, and that leads to the verdict.
     let mut tx = state.store().tenant_relaxed(planned.id.tenant).await.map_err(failure::store)?;
-    if let Verdict::Failed(code) = verdict {
-        let problem = Problem::from(code).of(planned.command.id);
+    let row = tx.command(planned.command.id).await.map_err(failure::store)?;
+    if let Some(CommandRow { status: CommandStatus::Failed, code, .. }) = row {
+        let problem = Problem::from(code.unwrap_or(Code::Internal)).of(planned.command.id);
         keep(&mut tx, ask, &problem).await?;
         tx.commit().await.map_err(failure::store)?;
         return Ok(problem.into_response());
     }
-    let row = tx.command(planned.command.id).await.map_err(failure::store)?;
     let body = view::load(&mut tx, property, planned.id.stay, row.as_ref(), planned.times).await?;
     let status = if matches!(planned.target, Target::Begin(_)) { StatusCode::CREATED } else { StatusCode::OK };
     let value = serde_json::to_value(&body).map_err(Problem::internal)?;

@@ -89,6 +89,7 @@ fn void(stay: &StayRow, at: Timestamp) -> StayRecord {
         next_deadline: None,
         window: stay.window,
         room: stay.room,
+        doors: Vec::new(),
         at,
     }
 }

@@ -162,7 +162,7 @@ impl Temporal {
     async fn verdict(&self, handle: &Handle, until: Instant) -> Result<Option<Submission>, EngineError> {
         match tokio::time::timeout_at(until, handle.get_result(RpcOptions::default())).await {
             Err(_) => Ok(Some(Submission::Accepted)),
-            Ok(Ok(answer)) => Ok(answer.verdict.map(Submission::Settled)),
+            Ok(Ok(answer)) => Ok(answer.verdict.map(|_| Submission::Settled)),
             Ok(Err(error)) => match self.judge(error).await {
                 Try::Refused(code) => Ok(Some(Submission::Refused(code))),
                 Try::Delivered(_) | Try::Again(_) => Ok(None),

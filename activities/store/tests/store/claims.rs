@@ -149,6 +149,7 @@ async fn redate(tx: &mut TenantTx<'_>, stay: StayId, room: RoomId, window: Windo
         next_deadline: None,
         window,
         room,
+        doors: Vec::new(),
         at: noon(),
     };
     tx.record_stay(stay, &record).await.unwrap();

@@ -177,6 +177,7 @@ async fn report(world: &World, stay: StayId, phase: StayPhase) {
         next_deadline: None,
         window: row.window,
         room: row.room,
+        doors: Vec::new(),
         at: noon(),
     };
     tx.record_stay(stay, &new).await.unwrap();

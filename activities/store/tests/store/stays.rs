@@ -22,6 +22,7 @@ fn ended(world: &World) -> StayRecord {
         next_deadline: None,
         window: window(1, 2),
         room: world.rooms[1],
+        doors: Vec::new(),
         at: noon() + SignedDuration::from_hours(3),
     }
 }
