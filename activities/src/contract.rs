@@ -8,6 +8,7 @@
 
 use crate::{
     adapters::{self, OpenError, Settings},
+    alive::alive,
     failure,
 };
 use jiff::Timestamp;
@@ -53,17 +54,7 @@ impl ContractChecks {
         ctx: ActivityContext,
         start: ContractStart,
     ) -> Result<ContractDone, ActivityError> {
-        let work = self.checked(&ctx, &start);
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                done = &mut work => return done,
-                () = tokio::time::sleep(HEARTBEAT_EVERY) => {
-                    // One that can't be sent is as good as none.
-                    let _ = ctx.record_heartbeat(()).await;
-                }
-            }
-        }
+        alive(&ctx, HEARTBEAT_EVERY, self.checked(&ctx, &start)).await
     }
 }
 

@@ -10,6 +10,7 @@
 
 use crate::{
     adapters::{self, OpenError, Settings},
+    alive::alive,
     attempts::{self, Answer, Intended, Intent, Pins, Sealed, Tried},
     chunks::{AT_ONCE, chunks},
     failure,
@@ -92,16 +93,7 @@ impl Effects {
         let span = tracing::info_span!("perform", stay = %batch.id.stay, urgency = ?batch.urgency, effects = batch.effects.len());
         lock_telemetry::set_parent(&span, batch.traceparent.as_deref());
         let work = ledger::repeating(ctx.info().attempt > 1, self.batch(&ctx, &batch)).instrument(span);
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                done = &mut work => return done,
-                () = tokio::time::sleep(HEARTBEAT_EVERY) => {
-                    // A heartbeat that can't be sent is as good as none: the server then gives the batch to somebody else.
-                    let _ = ctx.record_heartbeat(()).await;
-                }
-            }
-        }
+        alive(&ctx, HEARTBEAT_EVERY, work).await
     }
 }
 

@@ -4,6 +4,7 @@
 //! returns mean "run me again"; everything else is a result.
 
 mod adapters;
+mod alive;
 mod attempts;
 mod cards_out;
 mod chunks;

@@ -20,6 +20,7 @@ pub(crate) use survey::{note_gateway, note_link, reference};
 
 use crate::{
     adapters::{self, OpenError, Settings},
+    alive::alive,
     failure,
 };
 use async_trait::async_trait;
@@ -104,7 +105,7 @@ impl Maintenance {
     /// See [`lock_workflows::activities::DeviceActivities`].
     #[activity(definition = lock_workflows::activities::SurveyDefinition)]
     pub async fn survey(self: Arc<Self>, ctx: ActivityContext, ask: SurveyAsk) -> Result<Survey, ActivityError> {
-        alive(&ctx, self.survey_of(&ask)).await.map_err(Trouble::told)
+        alive(&ctx, HEARTBEAT_EVERY, self.survey_of(&ask)).await.map_err(Trouble::told)
     }
 
     /// See [`lock_workflows::activities::DeviceActivities`].
@@ -115,21 +116,7 @@ impl Maintenance {
         batch: LockBatch,
     ) -> Result<LocksLooked, ActivityError> {
         let stopped = || ctx.is_cancelled();
-        alive(&ctx, self.locks(&batch, &stopped)).await.map_err(Trouble::told)
-    }
-}
-
-/// Tells the server now and then that the work goes on.
-async fn alive<T>(ctx: &ActivityContext, work: impl Future<Output = T>) -> T {
-    tokio::pin!(work);
-    loop {
-        tokio::select! {
-            done = &mut work => return done,
-            () = tokio::time::sleep(HEARTBEAT_EVERY) => {
-                // A heartbeat that can't be sent is as good as none: the server then gives the work to somebody else.
-                let _ = ctx.record_heartbeat(()).await;
-            }
-        }
+        alive(&ctx, HEARTBEAT_EVERY, self.locks(&batch, &stopped)).await.map_err(Trouble::told)
     }
 }
 
