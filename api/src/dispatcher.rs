@@ -8,7 +8,7 @@ use crate::{
     accept::undo::undo,
     clocks,
     engine::{EngineError, Submission, Target},
-    failure,
+    failure, inventories,
     problem::Problem,
     rotations,
     state::AppState,
@@ -51,6 +51,9 @@ pub(crate) async fn run(state: AppState) {
             }
             if let Err(problem) = rotations::deliver_late(&state, tenant.id).await {
                 tracing::warn!(tenant = %tenant.id, code = %problem.code, "a rotation of keys could not be begun");
+            }
+            if let Err(problem) = inventories::deliver_late(&state, tenant.id).await {
+                tracing::warn!(tenant = %tenant.id, code = %problem.code, "an inventory could not be begun");
             }
             match round(&state, tenant.id).await {
                 Ok(waiting) => held += waiting,

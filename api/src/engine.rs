@@ -14,7 +14,7 @@ use lock_domain::{
     problem::Code,
     stay::StayRef,
 };
-use lock_workflows::{DrainStart, RotationStart, StayStart};
+use lock_workflows::{DrainStart, InventoryStart, RotationStart, StayStart};
 use std::time::Duration;
 
 /// To whom a command goes.
@@ -69,6 +69,9 @@ pub trait StayEngine: Send + Sync + 'static {
 
     /// Begins a rotation of a tenant's keys. It may be told twice.
     async fn begin_rotation(&self, start: RotationStart) -> Result<(), EngineError>;
+
+    /// Begins an inventory. It may be told twice.
+    async fn begin_inventory(&self, start: InventoryStart) -> Result<(), EngineError>;
 
     /// Whether the engine answers.
     async fn ready(&self) -> Result<(), EngineError>;

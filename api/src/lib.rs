@@ -21,6 +21,7 @@ mod hook;
 mod html;
 mod idempotency;
 mod intent;
+mod inventories;
 mod kinds;
 mod layers;
 pub mod limits;

@@ -34,6 +34,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
         (name = "Test clock", description = "Time of sandbox properties"),
         (name = "Webhooks in", description = "Where vendors and partners may call"),
         (name = "Incidents", description = "Lock vendors that do something else than what was accepted of them"),
+        (name = "Inventories", description = "What stands at locks, ours and others'"),
         (name = "Vault", description = "The keys under which the tenant's secrets are sealed"),
         (name = "Costs", description = "What lock vendors cost, and what they take"),
         (name = "Codec", description = "For Temporal's web UI"),
@@ -104,6 +105,10 @@ pub(crate) fn described() -> (axum::Router<AppState>, Document) {
         .routes(routes!(incidents::show))
         .routes(routes!(incidents::accept))
         .routes(routes!(incidents::set_up))
+        .routes(routes!(inventories::list, inventories::take))
+        .routes(routes!(inventories::show))
+        .routes(routes!(inventories::locks))
+        .routes(routes!(inventories::cancel))
         .routes(routes!(webhook_endpoints::list, webhook_endpoints::create))
         .routes(routes!(webhook_endpoints::rotate))
         .routes(routes!(webhook_endpoints::revoke))

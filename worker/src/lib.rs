@@ -18,7 +18,7 @@ pub use connect::{connect, connection};
 
 use anyhow::Context as _;
 use lock_activities::{
-    ContractChecks, Effects, Ledger, Maintenance as Devices, Records, Vault,
+    ContractChecks, Effects, Inventories, Ledger, Maintenance as Devices, Records, Vault,
     health::{Gate, Prober},
     inbound::Inbound,
     streams::Streams,
@@ -93,6 +93,8 @@ pub async fn run(
     let vendors = Arc::new(vendors.booking(Arc::<Ledger>::clone(&ledger)));
     let gate = Arc::new(Gate::new(store.clone()));
     let effects = Effects::new(store.clone(), keys.for_purpose("effects"), Arc::clone(&vendors), Arc::clone(&gate));
+    let inventories =
+        Inventories::new(store.clone(), keys.for_purpose("inventory"), Arc::clone(&vendors), Arc::clone(&gate));
     let contracts = ContractChecks::new(store.clone(), keys.for_purpose("contract"), Arc::clone(&vendors));
     let loops = maintenance::Loops::new(client.clone());
     let inbound =
@@ -111,7 +113,8 @@ pub async fn run(
         (!every.is_zero()).then(|| Prober::new(store.clone(), keys.for_purpose("probes"), vendors, gate, every));
 
     let (runtime, sdk_metrics) = telemetry::runtime()?;
-    let work = queues::Work { records: Records { store: store.clone() }, effects, contracts, devices, vault };
+    let records = Records { store: store.clone() };
+    let work = queues::Work { records, effects, contracts, devices, vault, inventories };
     let mut workers = queues::workers(&runtime, &client, &config, &work, &watch)?;
     let stops: Vec<_> = workers.iter().map(Worker::shutdown_handle).collect();
     let connection = client.connection().clone();

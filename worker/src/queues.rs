@@ -9,7 +9,7 @@
 
 use crate::{Config, Watch, versions, workflows};
 use anyhow::Context as _;
-use lock_activities::{ContractChecks, Drains, Effects, Maintenance as Devices, Records, Vault};
+use lock_activities::{ContractChecks, Drains, Effects, Inventories, Maintenance as Devices, Records, Vault};
 use lock_vendors::registry::VendorRegistry;
 use lock_workflows::{QUEUE_STAYS, vendor_queue};
 use std::time::Duration;
@@ -29,6 +29,7 @@ pub(crate) struct Work {
     pub(crate) contracts: ContractChecks,
     pub(crate) devices: Devices,
     pub(crate) vault: Vault,
+    pub(crate) inventories: Inventories,
 }
 
 /// The workers of all queues.
@@ -61,6 +62,7 @@ fn worker(
         .register_activities(work.contracts)
         .register_activities(work.devices)
         .register_activities(work.vault)
+        .register_activities(work.inventories)
         .activity_inbound_interceptor(watch.clone())
         .deployment_options(versions::options(config.deployment.as_deref(), &config.build_id))
         .max_cached_workflows(config.cached_stays)

@@ -3,7 +3,7 @@
 //! A workflow that is not registered here does not run, and one that is has to have recorded histories: the replay tests read this list. It
 //! must not know what a workflow does. It fails where two have the same name.
 
-use lock_workflows::{ContractCheck, Drain, KeyLifecycle, KeyRotation, Maintenance};
+use lock_workflows::{ContractCheck, Drain, Inventory, KeyLifecycle, KeyRotation, Maintenance};
 use temporalio_common::WorkflowDefinition;
 use temporalio_sdk::{
     WorkerOptions,
@@ -52,5 +52,6 @@ pub fn register(registry: &mut impl Registry) -> Result<(), WorkflowRegistration
     registry.take::<ContractCheck>()?;
     registry.take::<Drain>()?;
     registry.take::<Maintenance>()?;
-    registry.take::<KeyRotation>()
+    registry.take::<KeyRotation>()?;
+    registry.take::<Inventory>()
 }

@@ -9,6 +9,7 @@
 pub mod activities;
 pub mod contract_check;
 pub mod drain;
+pub mod inventory;
 pub mod key_lifecycle;
 pub mod maintenance;
 pub mod rotation;
@@ -17,6 +18,7 @@ pub mod search;
 pub use activities::{Batch, LockBatch, LocksLooked, Performed, StaySnapshot, Survey, SurveyAsk};
 pub use contract_check::{CONTRACT_TRIES, ContractCheck, ContractDone, ContractStart};
 pub use drain::{Drain, DrainSeen, DrainStart};
+pub use inventory::{Inventory, InventoryStart};
 pub use key_lifecycle::{CommandAnswer, KeyLifecycle, StayStart};
 pub use maintenance::{LookNow, Maintenance, MaintenanceStart, Upkeep, WakeLocks};
 pub use rotation::{KeyRotation, RotationProgress, RotationStage, RotationStart};

@@ -25,6 +25,7 @@ mod held;
 mod idempotency;
 mod intake;
 mod intents;
+mod inventories;
 mod keys;
 mod leaf;
 mod log;
@@ -72,6 +73,10 @@ pub use error::StoreError;
 pub use held::HeldRow;
 pub use idempotency::{Begun, IdempotencyScope};
 pub use intake::{Intake, NewDelivery};
+pub use inventories::{
+    InventoryLock, InventoryLockRow, InventoryRow, InventoryScope, InventoryState, LockFilter, LockResult, LockState, Progress,
+    RecordedRow, VendorSettings,
+};
 pub use keys::{KeyRow, NewKeyRow, Reveal};
 pub use leaf::{canonical_json, leaf_data};
 pub use log::{AuditHead, EventRow};

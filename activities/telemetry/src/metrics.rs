@@ -91,6 +91,10 @@ static CONTRACT_SILENCE: LazyLock<Option<GaugeVec>> = LazyLock::new(|| {
     gauge("lock_contract_runs_unsettled", "Runs of the contract suite in a row that settled nothing.", &["vendor"])
 });
 
+static INVENTORY_FINDINGS: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
+    counter("lock_inventory_findings_total", "Credentials at locks that somebody should look at.", &["vendor", "verdict"])
+});
+
 static DEVICE_ALERTS: LazyLock<Option<IntCounterVec>> =
     LazyLock::new(|| counter("lock_device_alerts_total", "Troubles of devices that began, by kind.", &["kind"]));
 
@@ -200,6 +204,13 @@ pub fn contract_run(vendor: &str, verdict: &str) {
 /// So many runs of the contract suite in a row have settled nothing, the most of any property.
 pub fn set_contract_silence(vendor: &str, runs: u64) {
     set(&CONTRACT_SILENCE, &[vendor], runs as f64);
+}
+
+/// What an inventory found at a lock and somebody should look at, for example `("ghost", 1)`.
+pub fn inventory_found(vendor: &str, findings: &[(&str, u32)]) {
+    for (verdict, count) in findings {
+        add(&INVENTORY_FINDINGS, &[vendor, verdict], u64::from(*count));
+    }
 }
 
 /// A trouble of a device has begun, for example `clock_drift`.

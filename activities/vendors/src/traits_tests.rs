@@ -10,6 +10,7 @@ use crate::{
 };
 use lock_domain::{
     ids::{PropertyId, TenantId},
+    inventory::Listing,
     vendor::VendorTraits,
 };
 use serde_json::{Value, json};
@@ -57,6 +58,7 @@ fn the_table_says_what_the_adapters_say() {
         };
         let can = registry.get(&key, 1, &config(row.name).to_string().into()).unwrap().capabilities();
         assert_eq!(can.pin, row.has_pins(), "{}", row.name);
+        assert_eq!(Listing::of(row.name).can(), can.read_back && row.public, "{}", row.name);
         let said = VendorTraits {
             name: row.name,
             choose_pin: can.choose_pin,

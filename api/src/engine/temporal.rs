@@ -15,8 +15,8 @@ use lock_domain::{
     stay::{Stay, StayPhase, StayRef},
 };
 use lock_workflows::{
-    CommandAnswer, Drain, DrainStart, KeyLifecycle, KeyRotation, LookNow, Maintenance, MaintenanceStart, QUEUE_STAYS,
-    RotationStart, StayStart, search, vendor_queue,
+    CommandAnswer, Drain, DrainStart, Inventory, InventoryStart, KeyLifecycle, KeyRotation, LookNow, Maintenance,
+    MaintenanceStart, QUEUE_STAYS, RotationStart, StayStart, search, vendor_queue,
 };
 use std::time::Duration;
 use temporalio_client::{
@@ -252,6 +252,22 @@ impl StayEngine for Temporal {
                 .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicateFailedOnly)
                 .build();
             match self.client().await?.start_workflow(KeyRotation::run, start, options).await {
+                Ok(_) | Err(WorkflowStartError::AlreadyStarted { .. }) => Ok(()),
+                Err(other) => Err(EngineError::Failed(other.to_string())),
+            }
+        };
+        tokio::time::timeout(ACCEPT, ask).await.map_err(|_| EngineError::Timeout)?
+    }
+
+    async fn begin_inventory(&self, start: InventoryStart) -> Result<(), EngineError> {
+        let ask = async {
+            // One that was terminated goes on; one that is over stays over.
+            let options = WorkflowStartOptions::new(QUEUE_STAYS, start.id.workflow_id())
+                .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
+                .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicateFailedOnly)
+                .search_attributes(search::of_property(start.id.tenant, start.id.property))
+                .build();
+            match self.client().await?.start_workflow(Inventory::run, start, options).await {
                 Ok(_) | Err(WorkflowStartError::AlreadyStarted { .. }) => Ok(()),
                 Err(other) => Err(EngineError::Failed(other.to_string())),
             }

@@ -10,6 +10,7 @@ pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod held;
 pub(crate) mod incidents;
+pub(crate) mod inventories;
 pub(crate) mod keys;
 pub(crate) mod one_shot;
 pub(crate) mod operations;

@@ -15,6 +15,7 @@ mod drains;
 mod effects;
 mod held;
 mod idempotency;
+mod inventories;
 mod keys;
 mod lock_order;
 mod log;

@@ -298,8 +298,13 @@ impl LockVendor for SaltoKs {
 
     async fn list(&self, call: &CallContext, lock: &VendorLockRef) -> Result<Vec<VendorCredential>, VendorError> {
         let operation = Operation::begin(call);
-        let Some(group) = self.group_of(operation, &lock.lock_id).await? else { return Ok(Vec::new()) };
-        let members = self.members(operation, &group.id).await?;
+        let mut members = Vec::new();
+        for group in self.groups_with(operation, &lock.lock_id).await? {
+            members.extend(self.members(operation, &group.id).await?);
+        }
+        if members.is_empty() {
+            return Ok(Vec::new());
+        }
         let (users, now) = self.users(operation, None).await?;
         let mut listed = Vec::with_capacity(members.len());
         for user in users.iter().filter(|user| members.iter().any(|member| member.id == user.user.id)) {

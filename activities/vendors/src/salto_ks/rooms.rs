@@ -103,10 +103,37 @@ impl SaltoKs {
 
     /// Our access groups, all of the site's.
     pub(super) async fn groups(&self, operation: Operation<'_>) -> Result<Vec<Group>, VendorError> {
-        let session = self.session();
-        let mut groups: Vec<Group> = session.rows(operation, GROUPS, session.url(GROUPS, &["access_groups"])).await?.0;
+        let mut groups = self.all_groups(operation).await?;
         groups.retain(ours);
         Ok(groups)
+    }
+
+    async fn all_groups(&self, operation: Operation<'_>) -> Result<Vec<Group>, VendorError> {
+        let session = self.session();
+        Ok(session.rows(operation, GROUPS, session.url(GROUPS, &["access_groups"])).await?.0)
+    }
+
+    /// Every access group that has the lock: ours, told by its reference, and those that people made, each of which has to be asked.
+    pub(super) async fn groups_with(
+        &self,
+        operation: Operation<'_>,
+        lock_id: &str,
+    ) -> Result<Vec<Group>, VendorError> {
+        let session = self.session();
+        let mut with = Vec::new();
+        for group in self.all_groups(operation).await? {
+            let has = if ours(&group) {
+                belongs(&group, lock_id)
+            } else {
+                let url = session.url(GROUP_LOCKS, &["access_groups", &group.id, "locks"]);
+                let held: Vec<Row> = session.rows(operation, GROUP_LOCKS, url).await?.0;
+                held.iter().any(|row| row.id == lock_id)
+            };
+            if has {
+                with.push(group);
+            }
+        }
+        Ok(with)
     }
 
     /// Groups of a lock: one, or more for a while after an answer got lost. Everybody takes the first.

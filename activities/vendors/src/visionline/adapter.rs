@@ -351,7 +351,15 @@ impl LockVendor for Visionline {
         let mut visit = self.gate.visit(call);
         let result = self.cards(&mut visit, &lock.lock_id).await;
         visit.end().await;
-        Ok(result?.iter().map(|row| self.credential(row)).collect())
+        let listed = |row: &CardRow| {
+            let mut credential = self.credential(row);
+            // What others wrote on their cards may be a guest's name; an id is told by the server.
+            if let Some(id) = row.server_id().filter(|_| CredentialToken::ours(row.name()).is_none()) {
+                credential.reference = VendorCredentialRef(id.to_owned());
+            }
+            credential
+        };
+        Ok(result?.iter().map(listed).collect())
     }
 
     async fn gateways(&self, call: &CallContext) -> Result<Vec<GatewayStatus>, VendorError> {

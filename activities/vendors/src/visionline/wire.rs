@@ -103,8 +103,12 @@ impl CardRow {
 
     /// Our name for it, or something to tell foreign ones apart.
     pub(crate) fn name(&self) -> &str {
-        let id = self.credential.as_ref().or(self.id.as_ref()).map(|id| id.0.as_str());
-        self.description.as_deref().or(id).unwrap_or_default()
+        self.description.as_deref().or(self.server_id()).unwrap_or_default()
+    }
+
+    /// The server's id of it.
+    pub(crate) fn server_id(&self) -> Option<&str> {
+        self.credential.as_ref().or(self.id.as_ref()).map(|id| id.0.as_str())
     }
 
     pub(crate) fn mobile(&self) -> bool {

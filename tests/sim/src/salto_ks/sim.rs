@@ -9,7 +9,7 @@ use super::door;
 use super::fault::{Fault, FaultOrder};
 use super::seed::{SeedSpec, Seeded, seed};
 use super::views::{GroupState, JournalEntry, PolicyPatch, Stats, TokenExpiry, TryOutcome, UserState};
-use super::world::{User, World};
+use super::world::{Group, Pin, User, World};
 use crate::fault::{Faults, Faulty};
 use crate::serving::Stop;
 
@@ -115,6 +115,38 @@ impl SaltoKsSim {
         for user in world.users.values_mut().filter(|user| user.role == "site_guest" && user.deleted_at.is_none()) {
             user.deleted_at = Some(now);
         }
+    }
+
+    /// Somebody gives a person a PIN for a lock in the vendor's own program, by an access group of its own; returns the user's id. None for an
+    /// unknown lock.
+    pub fn let_in(&self, lock_id: &str, alias: &str, pin: &str) -> Option<String> {
+        let mut world = self.world();
+        if !world.locks.contains_key(lock_id) {
+            return None;
+        }
+        let (id, user_id, group_id, now) = (world.uuid(), world.uuid(), world.uuid(), world.now());
+        let user = User {
+            id: id.clone(),
+            user_id: user_id.clone(),
+            alias: Some(alias.to_owned()),
+            role: "site_user",
+            subscribed: true,
+            use_pin: true,
+            expires_at: None,
+            pin: Some(Pin { digits: pin.to_owned(), until: now + 3_650 * 86_400_000, set_at: now }),
+            made_at: now,
+            deleted_at: None,
+        };
+        world.users.insert(id.clone(), user);
+        let group = Group {
+            id: group_id.clone(),
+            customer_reference: "Housekeeping".to_owned(),
+            locks: [lock_id.to_owned()].into(),
+            users: [(user_id, now)].into(),
+            ..Group::default()
+        };
+        world.groups.insert(group_id, group);
+        Some(id)
     }
 
     /// Seats in use, the administrator's included.
