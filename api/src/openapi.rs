@@ -109,6 +109,7 @@ pub(crate) fn described() -> (axum::Router<AppState>, Document) {
         .routes(routes!(inventories::show))
         .routes(routes!(inventories::locks))
         .routes(routes!(inventories::cancel))
+        .routes(routes!(inbound::list))
         .routes(routes!(webhook_endpoints::list, webhook_endpoints::create))
         .routes(routes!(webhook_endpoints::rotate))
         .routes(routes!(webhook_endpoints::revoke))

@@ -123,7 +123,7 @@ pub fn is_message_id(text: &str) -> bool {
 }
 
 /// Where a credential stands, as its vendor says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CredentialWord {
     /// On its way to the telephone.
@@ -139,7 +139,7 @@ pub enum CredentialWord {
 }
 
 /// What became of a message to a guest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReceiptWord {
     /// It has arrived.
@@ -149,7 +149,7 @@ pub enum ReceiptWord {
 }
 
 /// What a webhook gives reason for. Never carries digits, names or telephones.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "means", rename_all = "snake_case")]
 pub enum Meaning {
     /// Something happened at a lock: read its records.

@@ -15,21 +15,21 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// A vendor's server, and what lies on its encoder.
-enum Server {
+pub enum Server {
     Visionline(visionline::SimHandle),
     Space(SpaceHandle),
 }
 
-struct Desk {
-    site: Site,
-    server: Server,
+pub struct Desk {
+    pub site: Site,
+    pub server: Server,
     vendor: &'static str,
 }
 
 const VENDORS: [&str; 3] = ["visionline", "salto_ship", "salto_pms"];
 
 impl Desk {
-    async fn open(vendor: &'static str) -> Self {
+    pub async fn open(vendor: &'static str) -> Self {
         Self::with_common(vendor, &[]).await
     }
 
@@ -79,7 +79,7 @@ impl Desk {
     }
 
     /// Somebody puts blank cards on the encoder, or nobody does.
-    fn attended(&self, yes: bool) {
+    pub fn attended(&self, yes: bool) {
         match &self.server {
             Server::Visionline(server) => {
                 let placed = if yes { Placed::Blanks } else { Placed::Nothing };
@@ -101,7 +101,7 @@ impl Desk {
     }
 
     /// What the server takes for valid keys; on the PMS wire, rooms that somebody is checked in to.
-    fn standing(&self) -> usize {
+    pub fn standing(&self) -> usize {
         match &self.server {
             Server::Visionline(server) => server.sim().cards().iter().filter(|card| card.live).count(),
             Server::Space(server) if self.vendor == "salto_ship" => server.sim().users().len(),
@@ -136,7 +136,7 @@ impl Desk {
         })
     }
 
-    async fn check_in(&self, reservation: &str, room: &str) -> Value {
+    pub async fn check_in(&self, reservation: &str, room: &str) -> Value {
         let stay = self.site.pms.post("stays?wait=20", self.guest(reservation, room)).await.expect(201).body;
         assert_eq!(stay["phase"], "active", "{}: {stay:#}", self.vendor);
         stay

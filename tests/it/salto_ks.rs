@@ -14,15 +14,15 @@ use lock_sim::salto_ks::{
 use serde_json::{Value, json};
 use std::time::Duration;
 
-struct House {
-    site: Site,
-    server: SimHandle,
-    locks: Vec<(String, String)>,
+pub struct House {
+    pub site: Site,
+    pub server: SimHandle,
+    pub locks: Vec<(String, String)>,
 }
 
 impl House {
     /// Rooms 101 to 103 and a front door.
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         let server = SimServer::start(([127, 0, 0, 1], 0).into()).await.unwrap();
         let seeded = server.sim().seed(&SeedSpec {
             rooms: ["101", "102", "103", "Front"].map(str::to_owned).to_vec(),
@@ -33,13 +33,14 @@ impl House {
         let config = json!({
             "base_url": server.base_url(), "identity_url": server.base_url(), "site_id": seeded.site_id,
             "client_id": DEFAULT_CLIENT_ID, "username": DEFAULT_USERNAME, "settle_pause_ms": 10,
+            "events_url": server.base_url(), "stream_pause_ms": 5,
         });
         let secrets = json!({ "client_secret": DEFAULT_CLIENT_SECRET, "password": DEFAULT_PASSWORD });
         let site = Site::open(SetUp { vendor: "salto_ks", config, secrets, rooms, common }).await;
         Self { site, server, locks }
     }
 
-    fn opens(&self, door: &str, pin: &str) -> bool {
+    pub fn opens(&self, door: &str, pin: &str) -> bool {
         let (_, lock) = self.locks.iter().find(|(name, _)| name == door).unwrap();
         self.server.sim().try_pin(lock, pin).unwrap().opened
     }
@@ -48,7 +49,7 @@ impl House {
         self.server.sim().guests().len()
     }
 
-    async fn check_in(&self) -> Value {
+    pub async fn check_in(&self) -> Value {
         self.site.pms.check_in("R1", "101", 20).await.expect(201).body
     }
 

@@ -23,6 +23,7 @@ mod drains;
 mod error;
 mod held;
 mod idempotency;
+mod inbound;
 mod intake;
 mod intents;
 mod inventories;
@@ -72,6 +73,7 @@ pub use drains::{AskedStep, DeskRow};
 pub use error::StoreError;
 pub use held::HeldRow;
 pub use idempotency::{Begun, IdempotencyScope};
+pub use inbound::DeliverySeen;
 pub use intake::{Intake, NewDelivery};
 pub use inventories::{
     InventoryLock, InventoryLockRow, InventoryRow, InventoryScope, InventoryState, LockFilter, LockResult, LockState, Progress,

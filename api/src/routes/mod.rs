@@ -9,6 +9,7 @@ pub(crate) mod devices;
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod held;
+pub(crate) mod inbound;
 pub(crate) mod incidents;
 pub(crate) mod inventories;
 pub(crate) mod keys;

@@ -224,6 +224,13 @@ impl VisionlineSim {
         self.world().journal.iter().filter(|entry| entry.seq > since).cloned().collect()
     }
 
+    /// Somebody checks a room out in the vendor's own program.
+    pub fn check_out_by_hand(&self, door: &str) {
+        for card in self.world().cards.iter_mut().filter(|card| card.doors.contains_key(door)) {
+            card.cancelled = true;
+        }
+    }
+
     /// The callbacks so far, sent or not.
     #[must_use]
     pub fn callbacks(&self) -> Vec<Value> {
