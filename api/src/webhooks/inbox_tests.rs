@@ -88,7 +88,7 @@ async fn a_record_that_does_not_answer_is_nobodys_success_and_is_not_asked_for_e
     assert_eq!(stored, Vec::<String>::new());
     let (answers, stored, calls) = turn(&["bad"], 2, &["a", "bad", "b", "c"]).await;
     let gone = Err(Code::Unavailable);
-    assert_eq!(answers, [Ok(Intake::Fresh), gone.clone(), gone.clone(), gone]);
+    assert_eq!(answers, [Ok(Intake::Fresh), gone, gone, gone]);
     assert_eq!((stored, calls), (vec!["a".to_owned()], vec![4, 1, 1]));
 }
 
