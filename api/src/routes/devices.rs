@@ -1,6 +1,6 @@
 //! A property's devices, what people have to do at them, and a look at all of them at once.
 
-use super::{Page, limit};
+use super::Page;
 use crate::{
     auth::{self, Allowed},
     cursor,
@@ -64,17 +64,13 @@ pub(crate) async fn list(
     Param(property): Param<String>,
     Asked(page): Asked<Page>,
 ) -> Result<axum::Json<DevicePage>, Problem> {
-    let limit = limit(page.limit)?;
-    let after: Option<(String, String, String)> =
-        page.cursor.as_deref().map(|c| cursor::decode("devices", c)).transpose()?;
-    let after = after.as_ref().map(|(kind, vendor, id)| (kind.as_str(), vendor.as_str(), id.as_str()));
+    let page = cursor::slice::<(String, String, String)>("devices", page.cursor.as_deref(), page.limit)?;
+    let after = page.after.as_ref().map(|(kind, vendor, id)| (kind.as_str(), vendor.as_str(), id.as_str()));
     let mut tx = state.store().tenant(allowed.key.tenant).await.map_err(failure::store)?;
     let property = auth::property(&mut tx, &allowed.key, &property).await?;
-    let mut rows = tx.devices(property.id, after, limit + 1).await.map_err(failure::store)?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
+    let mut rows = tx.devices(property.id, after, page.rows()).await.map_err(failure::store)?;
     let place = |row: &DeviceRow| (row.kind.name().to_owned(), row.vendor.clone(), row.id.clone());
-    let next_cursor = rows.last().filter(|_| more).map(|row| cursor::encode("devices", place(row)));
+    let next_cursor = page.cut(&mut rows, place);
     Ok(axum::Json(DevicePage { devices: rows.iter().map(device).collect(), next_cursor }))
 }
 
@@ -96,15 +92,11 @@ pub(crate) async fn tasks(
     Param(property): Param<String>,
     Asked(filter): Asked<TaskFilter>,
 ) -> Result<axum::Json<MaintenanceTaskPage>, Problem> {
-    let limit = limit(filter.limit)?;
-    let after: Option<MaintenanceTaskId> =
-        filter.cursor.as_deref().map(|c| cursor::decode("maintenance-tasks", c)).transpose()?;
+    let page = cursor::slice::<MaintenanceTaskId>("maintenance-tasks", filter.cursor.as_deref(), filter.limit)?;
     let mut tx = state.store().tenant(allowed.key.tenant).await.map_err(failure::store)?;
     let property = auth::property(&mut tx, &allowed.key, &property).await?;
-    let mut rows = tx.tasks(property.id, filter.closed, after, limit + 1).await.map_err(failure::store)?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next_cursor = rows.last().filter(|_| more).map(|row| cursor::encode("maintenance-tasks", row.id));
+    let mut rows = tx.tasks(property.id, filter.closed, page.after, page.rows()).await.map_err(failure::store)?;
+    let next_cursor = page.cut(&mut rows, |row| row.id);
     let tasks = rows.iter().map(|row| task(property.id, row)).collect();
     Ok(axum::Json(MaintenanceTaskPage { tasks, next_cursor }))
 }

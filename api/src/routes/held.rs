@@ -3,7 +3,7 @@
 //! A decision changes the record only. What is approved is delivered by [`crate::dispatcher`], like all that was accepted and not yet
 //! delivered; what is rejected is given back by the same function as what a workflow refuses.
 
-use super::{Page, limit};
+use super::Page;
 use crate::{
     accept::undo::undo,
     auth::{self, Allowed},
@@ -53,14 +53,11 @@ pub(crate) async fn list(
     Param(property): Param<String>,
     Asked(page): Asked<Page>,
 ) -> Result<axum::Json<HeldPage>, Problem> {
-    let limit = limit(page.limit)?;
-    let after: Option<CommandId> = page.cursor.as_deref().map(|c| cursor::decode("held", c)).transpose()?;
+    let page = cursor::slice::<CommandId>("held", page.cursor.as_deref(), page.limit)?;
     let mut tx = state.store().tenant(allowed.key.tenant).await.map_err(failure::store)?;
     let property = auth::property(&mut tx, &allowed.key, &property).await?;
-    let mut rows = tx.held(property.id, after, limit + 1).await.map_err(failure::store)?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next_cursor = rows.last().filter(|_| more).map(|row| cursor::encode("held", row.command.id()));
+    let mut rows = tx.held(property.id, page.after, page.rows()).await.map_err(failure::store)?;
+    let next_cursor = page.cut(&mut rows, |row| row.command.id());
     let held = rows.iter().map(|row| HeldBody {
         operation: view::operation(&row.command),
         phase: row.phase,

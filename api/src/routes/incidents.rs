@@ -1,6 +1,6 @@
 //! Incidents: lock vendors that do something else than what was accepted of them, and what the nightly check works on.
 
-use super::{Page, limit};
+use super::Page;
 use crate::{
     auth::{self, Allowed},
     cursor,
@@ -48,14 +48,11 @@ pub(crate) async fn list(
     allowed: Allowed<StaysRead>,
     Asked(page): Asked<Page>,
 ) -> Result<axum::Json<IncidentPage>, Problem> {
-    let limit = limit(page.limit)?;
-    let after: Option<IncidentId> = page.cursor.as_deref().map(|c| cursor::decode("incidents", c)).transpose()?;
+    let page = cursor::slice::<IncidentId>("incidents", page.cursor.as_deref(), page.limit)?;
     let mut tx = state.store().tenant(allowed.key.tenant).await.map_err(failure::store)?;
     let own = allowed.key.properties.as_deref();
-    let mut incidents = tx.incidents(after, limit + 1, own).await.map_err(failure::store)?;
-    let more = incidents.len() > limit as usize;
-    incidents.truncate(limit as usize);
-    let next_cursor = incidents.last().filter(|_| more).map(|row| cursor::encode("incidents", row.id));
+    let mut incidents = tx.incidents(page.after, page.rows(), own).await.map_err(failure::store)?;
+    let next_cursor = page.cut(&mut incidents, |row| row.id);
     Ok(axum::Json(IncidentPage { incidents, next_cursor }))
 }
 

@@ -1,6 +1,6 @@
 //! Outages of lock vendors: notices of them, what each touched, and the desk's list.
 
-use super::{Page, limit};
+use super::Page;
 use crate::{
     auth::{self, Allowed},
     cursor,
@@ -44,14 +44,11 @@ pub(crate) async fn notices(
     allowed: Allowed<StaysRead>,
     Asked(page): Asked<Page>,
 ) -> Result<axum::Json<NoticePage>, Problem> {
-    let limit = limit(page.limit)?;
-    let before: Option<OutageId> = page.cursor.as_deref().map(|c| cursor::decode("notices", c)).transpose()?;
+    let page = cursor::slice::<OutageId>("notices", page.cursor.as_deref(), page.limit)?;
     let mut tx = state.store().tenant(allowed.key.tenant).await.map_err(failure::store)?;
-    let rows = tx.outages(allowed.key.properties.as_deref(), before, limit + 1).await;
+    let rows = tx.outages(allowed.key.properties.as_deref(), page.after, page.rows()).await;
     let mut rows = rows.map_err(failure::store)?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next_cursor = rows.last().filter(|_| more).map(|row| cursor::encode("notices", row.id));
+    let next_cursor = page.cut(&mut rows, |row| row.id);
     Ok(axum::Json(NoticePage { notices: rows.iter().map(notice).collect(), next_cursor }))
 }
 

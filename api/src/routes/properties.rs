@@ -1,6 +1,6 @@
 //! Properties, their rooms and their policies.
 
-use super::{Page, limit};
+use super::Page;
 use crate::{
     auth::{self, Allowed},
     cursor,
@@ -39,13 +39,10 @@ pub(crate) async fn list(
     allowed: Allowed<StaysRead>,
     Asked(page): Asked<Page>,
 ) -> Result<axum::Json<PropertyPage>, Problem> {
-    let limit = limit(page.limit)?;
-    let after: Option<PropertyId> = page.cursor.as_deref().map(|c| cursor::decode("properties", c)).transpose()?;
+    let page = cursor::slice::<PropertyId>("properties", page.cursor.as_deref(), page.limit)?;
     let mut tx = state.store().tenant(allowed.key.tenant).await.map_err(failure::store)?;
-    let mut rows = tx.properties(after, limit + 1).await.map_err(failure::store)?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next_cursor = rows.last().filter(|_| more).map(|row| cursor::encode("properties", row.id));
+    let mut rows = tx.properties(page.after, page.rows()).await.map_err(failure::store)?;
+    let next_cursor = page.cut(&mut rows, |row| row.id);
     let seen = rows.iter().filter(|row| allowed.key.may_touch(row.id));
     Ok(axum::Json(PropertyPage { properties: seen.map(view::property).collect(), next_cursor }))
 }
@@ -88,14 +85,11 @@ pub(crate) async fn rooms(
     Param(property): Param<String>,
     Asked(page): Asked<Page>,
 ) -> Result<axum::Json<RoomPage>, Problem> {
-    let limit = limit(page.limit)?;
-    let after: Option<String> = page.cursor.as_deref().map(|c| cursor::decode("rooms", c)).transpose()?;
+    let page = cursor::slice::<String>("rooms", page.cursor.as_deref(), page.limit)?;
     let mut tx = state.store().tenant(allowed.key.tenant).await.map_err(failure::store)?;
     let property = auth::property(&mut tx, &allowed.key, &property).await?;
-    let mut rows = tx.rooms(property.id, after.as_deref(), limit + 1).await.map_err(failure::store)?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next_cursor = rows.last().filter(|_| more).map(|row| cursor::encode("rooms", &row.room.number));
+    let mut rows = tx.rooms(property.id, page.after.as_deref(), page.rows()).await.map_err(failure::store)?;
+    let next_cursor = page.cut(&mut rows, |row| row.room.number.clone());
     Ok(axum::Json(RoomPage { rooms: rows.iter().map(|row| view::room_body(&row.room)).collect(), next_cursor }))
 }
 

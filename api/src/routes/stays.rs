@@ -80,8 +80,7 @@ pub(crate) async fn list(
     Param(property): Param<String>,
     Asked(filter): Asked<Filter>,
 ) -> Result<Json<StayPage>, Problem> {
-    let limit = limit(filter.limit)?;
-    let after: Option<StayId> = filter.cursor.as_deref().map(|c| cursor::decode("stays", c)).transpose()?;
+    let page = cursor::slice::<StayId>("stays", filter.cursor.as_deref(), filter.limit)?;
     let mut tx = state.store().tenant(allowed.key.tenant).await.map_err(failure::store)?;
     let property = auth::property(&mut tx, &allowed.key, &property).await?;
     let room = match &filter.room {
@@ -101,13 +100,11 @@ pub(crate) async fn list(
             .transpose()
             .map_err(|error: IdError| Problem::field(Code::InvalidField, "reservation", error.to_string()))?,
         needs_attention: filter.needs_attention,
-        after,
-        limit: limit + 1,
+        after: page.after,
+        limit: page.rows(),
     };
     let mut rows = tx.stays(property.id, &wanted).await.map_err(failure::store)?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next_cursor = rows.last().filter(|_| more).map(|row| cursor::encode("stays", row.id));
+    let next_cursor = page.cut(&mut rows, |row| row.id);
     Ok(Json(StayPage { stays: rows.iter().map(view::line).collect(), next_cursor }))
 }
 

@@ -1,7 +1,7 @@
 //! Endpoints of webhooks that come in: made, listed, rotated, revoked. A path or secret is shown once; a repeat of the request does not show
 //! it again, because then it would have to be stored.
 
-use super::{Page, limit};
+use super::Page;
 use crate::{
     auth::{self, Allowed},
     cursor,
@@ -98,14 +98,11 @@ pub(crate) async fn list(
     Param(property): Param<String>,
     Asked(page): Asked<Page>,
 ) -> Result<axum::Json<EndpointPage>, Problem> {
-    let limit = limit(page.limit)?;
-    let after = page.cursor.as_deref().map(|c| cursor::decode("webhook-endpoints", c)).transpose()?;
+    let page = cursor::slice("webhook-endpoints", page.cursor.as_deref(), page.limit)?;
     let mut tx = state.store().tenant(allowed.key.tenant).await.map_err(failure::store)?;
     let property = auth::property(&mut tx, &allowed.key, &property).await?;
-    let mut rows = tx.webhook_endpoints(property.id, after, limit + 1).await.map_err(failure::store)?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next_cursor = rows.last().filter(|_| more).map(|row| cursor::encode("webhook-endpoints", row.id));
+    let mut rows = tx.webhook_endpoints(property.id, page.after, page.rows()).await.map_err(failure::store)?;
+    let next_cursor = page.cut(&mut rows, |row| row.id);
     Ok(axum::Json(EndpointPage { endpoints: rows.iter().map(body).collect(), next_cursor }))
 }
 
