@@ -1,7 +1,7 @@
 //! `contract`: the contract suite of one vendor, against any address: `lock-contract` does the work. Without an address it runs against a
 //! simulator of its own. Status 1 when a check failed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
@@ -20,57 +20,30 @@ pub(crate) struct Args {
     /// The vendor's address; left out, a simulator is started
     #[arg(long)]
     base_url: Option<String>,
-    /// The adapter's configuration with its secrets, a JSON file; left out, that of a simulator's new world
-    #[arg(long)]
-    config: Option<PathBuf>,
-    /// Control paths of a simulator, for misbehaviour on order
-    #[arg(long)]
-    faults_url: Option<String>,
-    /// The vendor's id of a lock that no guest uses; needed with --config
-    #[arg(long)]
-    lock: Option<String>,
-    /// An encoder that somebody puts blank cards on
-    #[arg(long)]
-    encoder: Option<String>,
-    /// What the vendor knows a test telephone by
-    #[arg(long)]
-    recipient: Option<String>,
-    /// Print the report as JSON
-    #[arg(long)]
-    json: bool,
+    /// What else `lock-contract` takes, after these: --config FILE, --lock ID, --encoder, --recipient, --faults-url, --json
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    others: Vec<String>,
 }
 
 pub(crate) fn run(project: &Project, args: &Args) -> Result<ExitCode> {
     let bins = build_binaries(project)?;
-    let (_simulator, base_url, faults_url) = match &args.base_url {
-        Some(url) => (None, url.clone(), args.faults_url.clone()),
+    let mut suite = Command::new(bins.join("lock-contract"));
+    suite.args(["--vendor", &args.vendor]).stdin(Stdio::null());
+    let _simulator = match &args.base_url {
+        Some(url) => {
+            suite.args(["--base-url", url]);
+            None
+        }
         None => {
-            if args.config.is_some() {
-                bail!("--config is for an address of yours: name it by --base-url");
+            if args.others.iter().any(|other| other.starts_with("--config")) {
+                bail!("--config is for an address of yours: name it by --base-url, before it");
             }
             let (simulator, base_url, control) = simulate(project, &bins, &args.vendor)?;
-            (Some(simulator), base_url, Some(control))
+            suite.args(["--base-url", &base_url, "--faults-url", &control]);
+            Some(simulator)
         }
     };
-    let mut suite = Command::new(bins.join("lock-contract"));
-    suite.args(["--vendor", &args.vendor, "--base-url", &base_url]).stdin(Stdio::null());
-    let config = args.config.as_ref().map(|path| path.to_string_lossy().into_owned());
-    let options = [
-        ("--config", &config),
-        ("--faults-url", &faults_url),
-        ("--lock", &args.lock),
-        ("--encoder", &args.encoder),
-        ("--recipient", &args.recipient),
-    ];
-    for (name, value) in options {
-        if let Some(value) = value {
-            suite.args([name, value]);
-        }
-    }
-    if args.json {
-        suite.arg("--json");
-    }
-    let status = suite.status().context("lock-contract doesn't start")?;
+    let status = suite.args(&args.others).status().context("lock-contract doesn't start")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
