@@ -16,7 +16,9 @@ use lock_domain::{
     stay::{Action, Effect, Known},
     vendor::VendorTraits,
 };
-use lock_store::{EffectTarget, MadePin, Outcome, OutcomeKind, Recorded, Standing, Store, StoreError, TenantTx};
+use lock_store::{
+    EffectAt, EffectTarget, MadePin, NewIntent, Outcome, OutcomeKind, Recorded, Standing, Store, StoreError, TenantTx,
+};
 use lock_workflows::Batch;
 use std::time::Duration;
 
@@ -134,14 +136,14 @@ pub(crate) async fn intend(
     let now = Timestamp::now();
     let (stay, round) = (batch.id.stay, batch.round);
     let mut tx = store.tenant(batch.id.tenant).await?;
-    // In the order of everybody who locks several credentials, and all of them before the first needs the tenant's log.
-    let mut ordered: Vec<(usize, &Effect)> = effects.iter().enumerate().collect();
-    ordered.sort_by_key(|(_, effect)| effect.credential);
-    let mut targets = Vec::with_capacity(effects.len());
-    for (place, effect) in ordered {
-        let target = tx.effect_target(effect.credential, effect.key, effect.door, stay, round, now).await?;
-        targets.push((place, effect, target));
-    }
+    // All of them are locked before the first needs the tenant's log.
+    let at = |effect: &Effect| EffectAt { credential: effect.credential, key: effect.key, door: effect.door };
+    let asked: Vec<EffectAt> = effects.iter().map(at).collect();
+    let found = tx.effect_targets(&asked, stay, round, now).await?;
+    let mut targets: Vec<(usize, &Effect, EffectTarget)> =
+        effects.iter().zip(found).enumerate().map(|(place, (effect, target))| (place, effect, target)).collect();
+    // Others wait for credentials in this order.
+    targets.sort_by_key(|(_, effect, _)| effect.credential);
     let whole = |target: &EffectTarget| VendorTraits::of(&target.vendor).whole_key;
     let standing =
         if targets.iter().any(|(_, _, target)| whole(target)) { tx.standing(stay).await? } else { Vec::new() };
@@ -155,18 +157,23 @@ pub(crate) async fn intend(
         .min_by_key(|(place, ..)| *place)
         .map(|(_, effect, _)| effect.key);
     let mut intents = Vec::with_capacity(effects.len());
+    let mut sending = Vec::with_capacity(effects.len());
     let mut held: Vec<Event> = Vec::new();
     for (place, effect, target) in targets {
         let hold = circuits.hold(&target.vendor, effect.credential, now).filter(|_| effect.action != Action::Revoke);
         let later = is_card(effect, &target) && card != Some(effect.key);
-        let intent = match (nothing_to_send(effect, &target, round), hold) {
-            (Some(without), _) => Err(without),
-            (None, None) if later => Err(Tried::later()),
-            (None, Some(after)) => Err(wait(&mut tx, effect, &target, after, now, &mut held).await?),
-            (None, None) => Ok(enter(&mut tx, *effect, target, number, now).await?),
+        let without = match (nothing_to_send(effect, &target, round), hold) {
+            (Some(without), _) => without,
+            (None, None) if later => Tried::later(),
+            (None, Some(after)) => wait(&mut tx, effect, &target, after, now, &mut held).await?,
+            (None, None) => {
+                sending.push((place, *effect, target));
+                continue;
+            }
         };
-        intents.push((place, intent));
+        intents.push((place, Err(without)));
     }
+    intents.extend(enter(&mut tx, sending, number, now).await?.into_iter().map(|(place, intent)| (place, Ok(intent))));
     tx.append(batch.clock.now(now), batch.id.property, Some(stay), &held).await?;
     tx.commit().await?;
     intents.sort_by_key(|(place, _)| *place);
@@ -209,15 +216,16 @@ async fn wait(
     Ok(Tried { again: Some((code, Some(after))), ..Tried::without_sending(Known::Unconfirmed { code }) })
 }
 
+/// Closes what earlier tries left open, and records the intents.
 async fn enter(
     tx: &mut TenantTx<'_>,
-    effect: Effect,
-    target: EffectTarget,
+    sending: Vec<(usize, Effect, EffectTarget)>,
     number: u32,
     now: Timestamp,
-) -> Result<Intent, StoreError> {
-    if let Some(open) = &target.open_intent {
-        let abandoned = Outcome {
+) -> Result<Vec<(usize, Intent)>, StoreError> {
+    let abandoned = |(_, effect, target): &(usize, Effect, EffectTarget)| {
+        let open = target.open_intent.as_ref()?;
+        Some(Outcome {
             attempt: open.id,
             credential: effect.credential,
             kind: OutcomeKind::Unconfirmed,
@@ -230,12 +238,19 @@ async fn enter(
             unresolved_since: Some(open.at),
             detail: None,
             at: now,
-        };
-        tx.record_outcome(&abandoned).await?;
-    }
-    let state = during(effect.action, target.state);
-    let attempt = tx.record_intent(effect.credential, &effect.action, state, number, now).await?;
-    Ok(Intent { effect, target, attempt })
+        })
+    };
+    let abandoned: Vec<Outcome<'_>> = sending.iter().filter_map(abandoned).collect();
+    tx.record_outcomes(&abandoned, false).await?;
+    let intent = |(_, effect, target): &(usize, Effect, EffectTarget)| NewIntent {
+        credential: effect.credential,
+        action: effect.action,
+        state: during(effect.action, target.state),
+    };
+    let intents: Vec<NewIntent> = sending.iter().map(intent).collect();
+    let attempts = tx.record_intents(&intents, number, now).await?;
+    let entered = sending.into_iter().zip(attempts);
+    Ok(entered.map(|((place, effect, target), attempt)| (place, Intent { effect, target, attempt })).collect())
 }
 
 /// Records outcomes, with what they mean for digits, and their events. Credentials come first, then keys, and the log last: in the order of

@@ -111,10 +111,6 @@ impl Pool {
         let fingerprint = keys.fingerprint(self.tenant, FINGERPRINT_LABEL, named.expose_secret().as_bytes()).await;
         let fingerprint = fingerprint.map_err(failure::seal)?;
         let id = holder.key.id;
-        let reserved = tx.reserve_pin(self.property, id, &fingerprint, holder.now).await.map_err(failure::store)?;
-        if reserved == PinReservation::Taken {
-            return Ok(None);
-        }
         let sealed = keys.seal(self.tenant, &place(id), pin.expose_secret().as_bytes()).await.map_err(failure::seal)?;
         let new = NewKeyRow {
             pin_fingerprint: Some(&fingerprint),
@@ -123,7 +119,8 @@ impl Pool {
             pin_origin: origin,
             ..blank(holder)
         };
-        enter(tx, new).await.map(Some)
+        let entered = tx.insert_key_with_pin(new, self.property, holder.now).await.map_err(failure::store)?;
+        Ok((entered == PinReservation::Reserved).then(|| entered_as(new)))
     }
 }
 
@@ -150,7 +147,11 @@ fn blank(holder: Holder) -> NewKeyRow<'static> {
 
 async fn enter(tx: &mut TenantTx<'_>, new: NewKeyRow<'_>) -> Result<KeyRow, Problem> {
     tx.insert_key(new).await.map_err(failure::store)?;
-    Ok(KeyRow {
+    Ok(entered_as(new))
+}
+
+fn entered_as(new: NewKeyRow<'_>) -> KeyRow {
+    KeyRow {
         id: new.id,
         stay: new.stay,
         holder: new.holder,
@@ -165,7 +166,7 @@ async fn enter(tx: &mut TenantTx<'_>, new: NewKeyRow<'_>) -> Result<KeyRow, Prob
         revealed_at: None,
         revealed_by: None,
         created_at: lock_store::to_stored(new.at),
-    })
+    }
 }
 
 /// A random PIN that nobody would guess first.

@@ -18,6 +18,7 @@ use lock_domain::{
 };
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, postgres::PgRow};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// An attempt at an effect, as it was recorded before it was sent.
@@ -31,6 +32,17 @@ pub struct Attempt {
     pub no: u32,
     /// When it was recorded.
     pub at: Timestamp,
+}
+
+/// Which of a stay's credentials an effect is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EffectAt {
+    /// The credential.
+    pub credential: CredentialId,
+    /// Its key.
+    pub key: KeyId,
+    /// The lock's door.
+    pub door: DoorId,
 }
 
 /// Everything that an effect at a vendor needs to know.
@@ -118,9 +130,7 @@ pub struct CredentialRow {
 }
 
 impl TenantTx<'_> {
-    /// Enters the credential as planned if it is new, locks its row until the end of the transaction, notes the `round` unless a later one
-    /// was noted before, and returns what an effect needs.
-    /// [`StoreError::NotFound`] if the stay has no such key or its property no such door.
+    /// What one effect needs to know: see [`effect_targets`](Self::effect_targets).
     pub async fn effect_target(
         &mut self,
         credential: CredentialId,
@@ -130,72 +140,68 @@ impl TenantTx<'_> {
         round: u64,
         now: Timestamp,
     ) -> Result<EffectTarget, StoreError> {
+        let targets = self.effect_targets(&[EffectAt { credential, key, door }], stay, round, now).await?;
+        targets.into_iter().next().ok_or(StoreError::NotFound("key or door of the stay"))
+    }
+
+    /// Enters credentials as planned if they are new, locks their rows until the end of the transaction, in the order in which everybody locks
+    /// several, notes the `round` unless a later one was noted before, and returns what an effect on each needs, in the order asked.
+    /// [`StoreError::NotFound`] if the stay has no such key or its property no such door. No credential may be named twice.
+    pub async fn effect_targets(
+        &mut self,
+        asked: &[EffectAt],
+        stay: StayId,
+        round: u64,
+        now: Timestamp,
+    ) -> Result<Vec<EffectTarget>, StoreError> {
         let round = i64::try_from(round).map_err(|_| StoreError::Argument("the round's number is too great"))?;
         // The update locks the row and returns its latest version, which a plain SELECT of the same statement
         // would not see after waiting for another writer.
-        let row = self
+        let rows = self
             .query(
                 "WITH base AS (
-                     SELECT p.property_id, p.zone, p.clock_offset_ms, v.row_id AS vendor_row,
+                     SELECT a.credential_id, a.key_id, a.door_id, a.door_token, a.key_token,
+                            p.property_id, p.zone, p.clock_offset_ms, v.row_id AS vendor_row,
                             CASE WHEN v.row_id IS NULL THEN p.vendor_config ELSE v.config END AS vendor_config,
                             CASE WHEN v.row_id IS NULL THEN p.vendor_sealed ELSE v.sealed END AS vendor_sealed,
                             CASE WHEN v.row_id IS NULL THEN p.config_version ELSE v.config_version END AS config_version,
                             d.name AS door_name, d.vendor, d.vendor_lock_id, k.pin_sealed, k.pin_source, k.pin_credential_id, k.one_time,
                             k.kind, k.encoder, s.phase NOT IN ('ending', 'ended') AND NOT s.suspended AS stay_open
-                     FROM keys k
+                     FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $6::text[], $10::text[])
+                          AS a (credential_id, key_id, door_id, door_token, key_token)
+                     JOIN keys k ON k.tenant_id = $1 AND k.key_id = a.key_id AND k.stay_id = $5
                      JOIN stays s ON s.tenant_id = $1 AND s.stay_id = k.stay_id
                      JOIN properties p ON p.tenant_id = $1 AND p.property_id = s.property_id
-                     JOIN doors d ON d.tenant_id = $1 AND d.property_id = s.property_id AND d.door_id = $4
+                     JOIN doors d ON d.tenant_id = $1 AND d.property_id = s.property_id AND d.door_id = a.door_id
                      LEFT JOIN property_vendors v ON v.tenant_id = $1 AND v.property_id = s.property_id AND v.vendor = d.vendor
                                                   AND d.vendor <> p.vendor
-                     WHERE k.tenant_id = $1 AND k.key_id = $3 AND k.stay_id = $5
                  ), held AS (
                      INSERT INTO credentials AS c (tenant_id, credential_id, key_id, door_id, stay_id, state, token, updated_at, round)
-                     SELECT $1, $2, $3, $4, $5, 'planned', CASE WHEN vendor = ANY ($9) THEN $10 ELSE $6 END, $7, $8 FROM base
+                     SELECT $1, credential_id, key_id, door_id, $5, 'planned',
+                            CASE WHEN vendor = ANY ($9) THEN key_token ELSE door_token END, $7, $8
+                     FROM base ORDER BY credential_id
                      ON CONFLICT (tenant_id, credential_id) DO UPDATE SET round = GREATEST(c.round, EXCLUDED.round)
-                     RETURNING state, vendor_ref, token, requested_from, requested_until, effective_from, effective_until, open_intent,
-                           unresolved_since, round
-                 ) SELECT * FROM base, held",
+                     RETURNING credential_id, state, vendor_ref, token, requested_from, requested_until, effective_from, effective_until,
+                           open_intent, unresolved_since, round
+                 ) SELECT * FROM base JOIN held USING (credential_id)",
             )
-            .bind(credential.as_uuid())
-            .bind(key.as_uuid())
-            .bind(door.as_uuid())
+            .bind(asked.iter().map(|at| at.credential.as_uuid()).collect::<Vec<_>>())
+            .bind(asked.iter().map(|at| at.key.as_uuid()).collect::<Vec<_>>())
+            .bind(asked.iter().map(|at| at.door.as_uuid()).collect::<Vec<_>>())
             .bind(stay.as_uuid())
-            .bind(credential.vendor_token())
+            .bind(asked.iter().map(|at| at.credential.vendor_token()).collect::<Vec<_>>())
             .bind(Ts(now))
             .bind(round)
             .bind(VendorTraits::of_whole_keys().map(str::to_owned).collect::<Vec<_>>())
-            .bind(key.vendor_token())
-            .fetch_optional(&mut *self.tx)
-            .await?
-            .ok_or(StoreError::NotFound("key or door of the stay"))?;
-        Ok(EffectTarget {
-            property: PropertyId::from_uuid(row.uuid("property_id")?),
-            zone: row.text("zone")?,
-            clock: ClockOffset::from_millis(row.int("clock_offset_ms")?),
-            door_name: row.text("door_name")?,
-            vendor: row.text("vendor")?,
-            vendor_lock_id: row.text("vendor_lock_id")?,
-            vendor_config: row.json("vendor_config")?,
-            vendor_sealed: row.try_get("vendor_sealed")?,
-            vendor_row: row.uuid_opt("vendor_row")?,
-            config_version: row.int("config_version")?,
-            pin_sealed: row.try_get("pin_sealed")?,
-            pin_source: row.name("pin_source")?,
-            pin_credential: row.uuid_opt("pin_credential_id")?.map(CredentialId::from_uuid),
-            one_time: row.flag("one_time")?,
-            kind: row.name("kind")?,
-            encoder: row.text_opt("encoder")?,
-            token: row.text("token")?,
-            state: row.name("state")?,
-            vendor_ref: row.text_opt("vendor_ref")?,
-            requested: row.window_opt("requested_from", "requested_until")?,
-            effective: row.window_opt("effective_from", "effective_until")?,
-            unresolved_since: row.at_opt("unresolved_since")?,
-            round: u64::try_from(row.int("round")?).map_err(|_| StoreError::Corrupt("round"))?,
-            stay_open: row.try_get("stay_open")?,
-            open_intent: row.json_opt("open_intent")?,
-        })
+            .bind(asked.iter().map(|at| at.key.vendor_token()).collect::<Vec<_>>())
+            .fetch_all(&mut *self.tx)
+            .await?;
+        let mut found: BTreeMap<Uuid, EffectTarget> = BTreeMap::new();
+        for row in &rows {
+            found.insert(row.uuid("credential_id")?, target(row)?);
+        }
+        let missing = || StoreError::NotFound("key or door of the stay");
+        asked.iter().map(|at| found.remove(&at.credential.as_uuid()).ok_or_else(missing)).collect()
     }
 
     /// A stay's credentials, in the order of their doors' names.
@@ -212,6 +218,36 @@ impl TenantTx<'_> {
             .await?;
         rows.iter().map(credential).collect()
     }
+}
+
+fn target(row: &PgRow) -> Result<EffectTarget, StoreError> {
+    Ok(EffectTarget {
+        property: PropertyId::from_uuid(row.uuid("property_id")?),
+        zone: row.text("zone")?,
+        clock: ClockOffset::from_millis(row.int("clock_offset_ms")?),
+        door_name: row.text("door_name")?,
+        vendor: row.text("vendor")?,
+        vendor_lock_id: row.text("vendor_lock_id")?,
+        vendor_config: row.json("vendor_config")?,
+        vendor_sealed: row.try_get("vendor_sealed")?,
+        vendor_row: row.uuid_opt("vendor_row")?,
+        config_version: row.int("config_version")?,
+        pin_sealed: row.try_get("pin_sealed")?,
+        pin_source: row.name("pin_source")?,
+        pin_credential: row.uuid_opt("pin_credential_id")?.map(CredentialId::from_uuid),
+        one_time: row.flag("one_time")?,
+        kind: row.name("kind")?,
+        encoder: row.text_opt("encoder")?,
+        token: row.text("token")?,
+        state: row.name("state")?,
+        vendor_ref: row.text_opt("vendor_ref")?,
+        requested: row.window_opt("requested_from", "requested_until")?,
+        effective: row.window_opt("effective_from", "effective_until")?,
+        unresolved_since: row.at_opt("unresolved_since")?,
+        round: u64::try_from(row.int("round")?).map_err(|_| StoreError::Corrupt("round"))?,
+        stay_open: row.try_get("stay_open")?,
+        open_intent: row.json_opt("open_intent")?,
+    })
 }
 
 /// The action's name as in SQL, and the window that it asks for.

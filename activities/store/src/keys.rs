@@ -1,10 +1,10 @@
 //! Keys of stays. A PIN stands here sealed, and leaves once.
 
-use crate::{StoreError, TenantTx, row::RowExt, time::Ts};
+use crate::{PinReservation, StoreError, TenantTx, pins::reserve_pin, row::RowExt, time::Ts};
 use jiff::Timestamp;
 use lock_domain::{
     credential::KeyKind,
-    ids::{ApiKeyId, KeyId, StayId},
+    ids::{ApiKeyId, KeyId, PropertyId, StayId},
     pin::{PinOrigin, PinSource},
     stay::Wish,
 };
@@ -84,28 +84,67 @@ pub enum Reveal {
     Unknown,
 }
 
+macro_rules! insert_key {
+    ($from:literal) => {
+        concat!(
+            "INSERT INTO keys (tenant_id, key_id, stay_id, holder, wish, pin_fingerprint, pin_sealed, pin_source, pin_origin, one_time,
+                               created_at, kind, encoder)
+             SELECT $1, $2, $3, $4, 'wanted', $5, $6, $7, $8, $9, $10, $11, $12 ",
+            $from
+        )
+    };
+}
+
 impl TenantTx<'_> {
     /// Enters a key as wanted.
     pub async fn insert_key(&mut self, new: NewKeyRow<'_>) -> Result<(), StoreError> {
-        self.query(
-            "INSERT INTO keys (tenant_id, key_id, stay_id, holder, wish, pin_fingerprint, pin_sealed, pin_source, pin_origin, one_time,
-                               created_at, kind, encoder)
-             VALUES ($1, $2, $3, $4, 'wanted', $5, $6, $7, $8, $9, $10, $11, $12)",
-        )
-        .bind(new.id.as_uuid())
-        .bind(new.stay.as_uuid())
-        .bind(i32::from(new.holder))
-        .bind(new.pin_fingerprint)
-        .bind(new.pin_sealed)
-        .bind(new.pin_source.name())
-        .bind(new.pin_origin.name())
-        .bind(new.one_time)
-        .bind(Ts(new.at))
-        .bind(new.kind.name())
-        .bind(new.encoder)
-        .execute(&mut *self.tx)
-        .await?;
+        self.query(insert_key!(""))
+            .bind(new.id.as_uuid())
+            .bind(new.stay.as_uuid())
+            .bind(i32::from(new.holder))
+            .bind(new.pin_fingerprint)
+            .bind(new.pin_sealed)
+            .bind(new.pin_source.name())
+            .bind(new.pin_origin.name())
+            .bind(new.one_time)
+            .bind(Ts(new.at))
+            .bind(new.kind.name())
+            .bind(new.encoder)
+            .execute(&mut *self.tx)
+            .await?;
         Ok(())
+    }
+
+    /// Enters a key as wanted with its PIN, unless another key has that or it still rests at `now`, on the property's clock.
+    pub async fn insert_key_with_pin(
+        &mut self,
+        new: NewKeyRow<'_>,
+        property: PropertyId,
+        now: Timestamp,
+    ) -> Result<PinReservation, StoreError> {
+        let done = self
+            .query(concat!(
+                "WITH reserved AS (",
+                reserve_pin!("$13", "$5", "$2", "$14"),
+                " RETURNING 1) ",
+                insert_key!("FROM reserved")
+            ))
+            .bind(new.id.as_uuid())
+            .bind(new.stay.as_uuid())
+            .bind(i32::from(new.holder))
+            .bind(new.pin_fingerprint)
+            .bind(new.pin_sealed)
+            .bind(new.pin_source.name())
+            .bind(new.pin_origin.name())
+            .bind(new.one_time)
+            .bind(Ts(new.at))
+            .bind(new.kind.name())
+            .bind(new.encoder)
+            .bind(property.as_uuid())
+            .bind(Ts(now))
+            .execute(&mut *self.tx)
+            .await?;
+        Ok(if done.rows_affected() == 1 { PinReservation::Reserved } else { PinReservation::Taken })
     }
 
     /// Records whether a key is wanted.

@@ -65,7 +65,7 @@ pub use breakers::{BreakerRow, ClaimedBreaker, DevicesSeen, HealthSettings, Prob
 pub use commands::{CommandRow, CommandStatus, NewCommand};
 pub use contracts::{ContractRun, ContractSettings, ContractTarget, ContractVerdict, NoReport};
 pub use costs::CallsAt;
-pub use credentials::{Attempt, CredentialRow, EffectTarget};
+pub use credentials::{Attempt, CredentialRow, EffectAt, EffectTarget};
 pub use deliveries::DeliveryRow;
 pub use devices::{ClockSeen, DeviceRef, DeviceRow, DriftSource, SyncOutcome};
 pub use door_records::{DeviceKind, DeviceSeen, DoorRecordRow, Matched};
@@ -79,6 +79,7 @@ pub use inventories::{
     InventoryLock, InventoryLockRow, InventoryRow, InventoryScope, InventoryState, LockFilter, LockResult, LockState, Progress,
     RecordedRow, VendorSettings,
 };
+pub use intents::NewIntent;
 pub use keys::{KeyRow, NewKeyRow, Reveal};
 pub use leaf::{canonical_json, leaf_data};
 pub use log::{AuditHead, EventRow};

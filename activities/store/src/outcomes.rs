@@ -14,6 +14,7 @@ use lock_domain::{
     window::Window,
 };
 use sqlx::Row;
+use uuid::Uuid;
 
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,79 +84,92 @@ pub enum Recorded {
 }
 
 impl TenantTx<'_> {
-    /// Records an attempt's outcome on the credential's row and in the list of attempts, and locks the tenant's log, so that a following
-    /// [`append`](Self::append) needs one round trip less. A credential that is proven gone loses its windows and the vendor's id.
-    /// [`StoreError::NotFound`] if there is no such intent.
+    /// Records one outcome, and locks the tenant's log: see [`record_outcomes`](Self::record_outcomes).
     pub async fn record_outcome(&mut self, outcome: &Outcome<'_>) -> Result<Recorded, StoreError> {
-        self.note_outcome(outcome, true).await
+        let recorded = self.record_outcomes(std::slice::from_ref(outcome), true).await?;
+        recorded.first().copied().ok_or(StoreError::NotFound("open attempt"))
     }
 
-    /// Records several outcomes, as [`record_outcome`](Self::record_outcome) does, in the order in which everybody locks credentials, and
-    /// returns what became of each. The tenant's log is locked with the last one, or not at all unless `log_next`: whoever holds the log must
-    /// not wait for a credential or a key any more, because their holders wait for the log. One round trip each.
+    /// Records attempts' outcomes, each of another credential, on the credentials' rows and in the list of attempts, and returns what became
+    /// of each. Locks credentials in the order in which everybody does, and then, with `log_next`, the tenant's log, so that a following
+    /// [`append`](Self::append) needs one round trip less: whoever holds the log must not wait for a credential or a key any more, because
+    /// their holders wait for the log. A credential that is proven gone loses its windows and the vendor's id.
+    /// [`StoreError::NotFound`] if there is no such intent.
     pub async fn record_outcomes(
         &mut self,
         outcomes: &[Outcome<'_>],
         log_next: bool,
     ) -> Result<Vec<Recorded>, StoreError> {
-        let mut ordered: Vec<(usize, &Outcome<'_>)> = outcomes.iter().enumerate().collect();
-        ordered.sort_by_key(|(_, outcome)| outcome.credential);
-        let mut recorded = vec![Recorded::Repeated; outcomes.len()];
-        for (n, (place, outcome)) in ordered.into_iter().enumerate() {
-            recorded[place] = self.note_outcome(outcome, log_next && n + 1 == outcomes.len()).await?;
+        if outcomes.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(recorded)
-    }
-
-    async fn note_outcome(&mut self, outcome: &Outcome<'_>, log: bool) -> Result<Recorded, StoreError> {
-        let (requested_from, requested_until) = ends(outcome.requested);
-        let (effective_from, effective_until) = ends(outcome.effective);
-        // The log's row is locked last: the condition makes it wait for the credential's row, so that two writers can't wait for each other.
+        let requested: Vec<_> = outcomes.iter().map(|one| ends(one.requested)).collect();
+        let effective: Vec<_> = outcomes.iter().map(|one| ends(one.effective)).collect();
+        // The log's row is locked last: the condition makes it wait for the credentials' rows, so that two writers can't wait for each other.
         let row = self
             .query(
-                "WITH held AS (
-                     UPDATE credentials SET open_intent = NULL, state = $4, last_code = $10, still_valid_until = $11, updated_at = $13,
-                         unresolved_since = CASE WHEN $15 NOT IN ('live', 'gone') THEN GREATEST($16, unresolved_since) END,
-                         vendor_ref = CASE WHEN $4 <> 'gone' THEN COALESCE($5, vendor_ref) END,
-                         requested_from = CASE WHEN $4 <> 'gone' THEN COALESCE($6, requested_from) END,
-                         requested_until = CASE WHEN $4 <> 'gone' THEN COALESCE($7, requested_until) END,
-                         effective_from = CASE WHEN $4 <> 'gone' THEN COALESCE($8, effective_from) END,
-                         effective_until = CASE WHEN $4 <> 'gone' THEN COALESCE($9, effective_until) END
-                     WHERE tenant_id = $1 AND credential_id = $3 AND open_intent ->> 'id' = $14 RETURNING credential_id
+                "WITH asked AS (
+                     SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[],
+                                          $8::timestamptz[], $9::timestamptz[], $10::text[], $11::timestamptz[], $12::jsonb[],
+                                          $13::timestamptz[], $14::text[], $15::text[], $16::timestamptz[])
+                              AS a (attempt_id, credential_id, state, vendor_ref, requested_from, requested_until, effective_from,
+                                    effective_until, code, still_valid_until, detail, at, attempt, outcome, unresolved_since)
+                 ), locked AS (
+                     SELECT credential_id FROM credentials WHERE tenant_id = $1 AND credential_id = ANY ($3)
+                     ORDER BY credential_id FOR NO KEY UPDATE
+                 ), held AS (
+                     UPDATE credentials c SET open_intent = NULL, state = a.state, last_code = a.code,
+                         still_valid_until = a.still_valid_until, updated_at = a.at,
+                         unresolved_since = CASE WHEN a.outcome NOT IN ('live', 'gone') THEN GREATEST(a.unresolved_since, c.unresolved_since) END,
+                         vendor_ref = CASE WHEN a.state <> 'gone' THEN COALESCE(a.vendor_ref, c.vendor_ref) END,
+                         requested_from = CASE WHEN a.state <> 'gone' THEN COALESCE(a.requested_from, c.requested_from) END,
+                         requested_until = CASE WHEN a.state <> 'gone' THEN COALESCE(a.requested_until, c.requested_until) END,
+                         effective_from = CASE WHEN a.state <> 'gone' THEN COALESCE(a.effective_from, c.effective_from) END,
+                         effective_until = CASE WHEN a.state <> 'gone' THEN COALESCE(a.effective_until, c.effective_until) END
+                     FROM locked JOIN asked a USING (credential_id)
+                     WHERE c.tenant_id = $1 AND c.credential_id = a.credential_id AND c.open_intent ->> 'id' = a.attempt
+                     RETURNING a.attempt_id, a.credential_id, a.outcome, a.code, a.detail, a.at
                  ), noted AS (
                      INSERT INTO key_credential_attempts (tenant_id, attempt_id, phase, credential_id, action, attempt_no,
                          requested_from, requested_until, outcome, code, detail, at)
-                     SELECT $1, $2, 'outcome', i.credential_id, i.action, i.attempt_no, i.requested_from, i.requested_until, $15, $10, $12, $13
+                     SELECT $1, i.attempt_id, 'outcome', i.credential_id, i.action, i.attempt_no, i.requested_from, i.requested_until,
+                            held.outcome, held.code, held.detail, held.at
                      FROM held JOIN key_credential_attempts i
-                       ON i.tenant_id = $1 AND i.attempt_id = $2 AND i.phase = 'intent' AND i.credential_id = held.credential_id
+                       ON i.tenant_id = $1 AND i.attempt_id = held.attempt_id AND i.phase = 'intent' AND i.credential_id = held.credential_id
                      RETURNING attempt_id
-                 ) SELECT (SELECT count(*) FROM noted) AS noted, h.size, h.frontier
+                 ) SELECT ARRAY(SELECT attempt_id FROM noted) AS noted, h.size, h.frontier
                    FROM (SELECT) AS always LEFT JOIN LATERAL (
                        SELECT size, frontier FROM audit_heads WHERE tenant_id = $1 AND $17 AND (SELECT count(*) FROM noted) >= 0 FOR UPDATE
                    ) AS h ON true",
             )
-            .bind(outcome.attempt.as_uuid())
-            .bind(outcome.credential.as_uuid())
-            .bind(outcome.state.name())
-            .bind(outcome.vendor_ref)
-            .bind(requested_from)
-            .bind(requested_until)
-            .bind(effective_from)
-            .bind(effective_until)
-            .bind(outcome.code.map(Code::text))
-            .bind(outcome.still_valid_until.map(Ts))
-            .bind(&outcome.detail)
-            .bind(Ts(outcome.at))
-            .bind(outcome.attempt.to_string())
-            .bind(outcome.kind.name())
-            .bind(outcome.unresolved_since.map(Ts))
-            .bind(log)
+            .bind(each(outcomes, |one| one.attempt.as_uuid()))
+            .bind(each(outcomes, |one| one.credential.as_uuid()))
+            .bind(each(outcomes, |one| one.state.name()))
+            .bind(each(outcomes, |one| one.vendor_ref))
+            .bind(requested.iter().map(|(from, _)| *from).collect::<Vec<_>>())
+            .bind(requested.iter().map(|(_, until)| *until).collect::<Vec<_>>())
+            .bind(effective.iter().map(|(from, _)| *from).collect::<Vec<_>>())
+            .bind(effective.iter().map(|(_, until)| *until).collect::<Vec<_>>())
+            .bind(each(outcomes, |one| one.code.map(Code::text)))
+            .bind(each(outcomes, |one| one.still_valid_until.map(Ts)))
+            .bind(each(outcomes, |one| one.detail.clone()))
+            .bind(each(outcomes, |one| Ts(one.at)))
+            .bind(each(outcomes, |one| one.attempt.to_string()))
+            .bind(each(outcomes, |one| one.kind.name()))
+            .bind(each(outcomes, |one| one.unresolved_since.map(Ts)))
+            .bind(log_next)
             .fetch_one(&mut *self.tx)
             .await?;
         if let Some(size) = row.try_get::<Option<i64>, _>("size")? {
             self.head = Some(Head::read(size, &row.bytes("frontier")?)?);
         }
-        if row.int("noted")? == 1 { Ok(Recorded::Applied) } else { self.why_no_outcome(outcome.attempt).await }
+        let noted: Vec<Uuid> = row.try_get("noted")?;
+        let mut recorded = Vec::with_capacity(outcomes.len());
+        for one in outcomes {
+            let applied = noted.contains(&one.attempt.as_uuid());
+            recorded.push(if applied { Recorded::Applied } else { self.why_no_outcome(one.attempt).await? });
+        }
+        Ok(recorded)
     }
 
     async fn why_no_outcome(&mut self, attempt: AttemptId) -> Result<Recorded, StoreError> {
@@ -168,4 +182,8 @@ impl TenantTx<'_> {
             .await?;
         row.map(|_| Recorded::Repeated).ok_or(StoreError::NotFound("open attempt"))
     }
+}
+
+fn each<'a, T>(outcomes: &'a [Outcome<'a>], part: impl Fn(&'a Outcome<'a>) -> T) -> Vec<T> {
+    outcomes.iter().map(part).collect()
 }

@@ -15,6 +15,26 @@ pub enum PinReservation {
     Taken,
 }
 
+macro_rules! reserve_pin {
+    ($property:literal, $fingerprint:literal, $key:literal, $now:literal) => {
+        concat!(
+            "INSERT INTO pins AS p (tenant_id, property_id, fingerprint, key_id, reserved_at) VALUES ($1, ",
+            $property,
+            ", ",
+            $fingerprint,
+            ", ",
+            $key,
+            ", ",
+            $now,
+            ") ON CONFLICT (tenant_id, property_id, fingerprint) DO UPDATE
+             SET key_id = EXCLUDED.key_id, reserved_at = EXCLUDED.reserved_at, quarantined_until = NULL
+             WHERE p.quarantined_until <= EXCLUDED.reserved_at OR (p.key_id = EXCLUDED.key_id AND p.quarantined_until IS NULL)"
+        )
+    };
+}
+
+pub(crate) use reserve_pin;
+
 impl TenantTx<'_> {
     /// Reserves a PIN for a key, unless another key has it or it still rests at `now`. A second time for the same key is fine.
     pub async fn reserve_pin(
@@ -25,12 +45,7 @@ impl TenantTx<'_> {
         now: Timestamp,
     ) -> Result<PinReservation, StoreError> {
         let done = self
-            .query(
-                "INSERT INTO pins AS p (tenant_id, property_id, fingerprint, key_id, reserved_at) VALUES ($1, $2, $3, $4, $5)
-                 ON CONFLICT (tenant_id, property_id, fingerprint) DO UPDATE
-                 SET key_id = $4, reserved_at = $5, quarantined_until = NULL
-                 WHERE p.quarantined_until <= $5 OR (p.key_id = $4 AND p.quarantined_until IS NULL)",
-            )
+            .query(reserve_pin!("$2", "$3", "$4", "$5"))
             .bind(property.as_uuid())
             .bind(fingerprint)
             .bind(key.as_uuid())

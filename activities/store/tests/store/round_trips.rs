@@ -5,7 +5,7 @@ use crate::{
     world::{World, noon, window},
 };
 use lock_domain::{credential::CredentialState, event::Event, ids::*, stay::Action};
-use lock_store::{Outcome, OutcomeKind, Store};
+use lock_store::{EffectAt, NewIntent, Outcome, OutcomeKind, Store};
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -54,22 +54,25 @@ async fn forward(
     }
 }
 
-async fn effect(world: &World, stay: StayId, key: KeyId, count: &AtomicUsize) -> [usize; 2] {
-    let door = world.doors[0];
-    let credential = CredentialId::of(key, door);
+async fn effects(world: &World, stay: StayId, key: KeyId, count: &AtomicUsize) -> [usize; 2] {
+    let at = |door: DoorId| EffectAt { credential: CredentialId::of(key, door), key, door };
+    let doors = world.doors.iter().copied().map(at).collect::<Vec<_>>();
+    assert!(doors.len() > 1);
     let before = count.swap(0, Ordering::SeqCst);
     assert!(before < 1000);
     let mut tx = world.tx().await;
-    tx.effect_target(credential, key, door, stay, 1, noon()).await.unwrap();
-    let issue = Action::Issue { window: window(0, 24) };
-    let attempt = tx.record_intent(credential, &issue, CredentialState::Issuing, 1, noon()).await.unwrap();
+    tx.effect_targets(&doors, stay, 1, noon()).await.unwrap();
+    let action = Action::Issue { window: window(0, 24) };
+    let intent = |at: &EffectAt| NewIntent { credential: at.credential, action, state: CredentialState::Issuing };
+    let intents: Vec<NewIntent> = doors.iter().map(intent).collect();
+    let attempts = tx.record_intents(&intents, 1, noon()).await.unwrap();
     tx.commit().await.unwrap();
-    let intent = count.swap(0, Ordering::SeqCst);
+    let before = count.swap(0, Ordering::SeqCst);
 
     let mut tx = world.tx().await;
-    let outcome = Outcome {
+    let live = |(at, attempt): (&EffectAt, AttemptId)| Outcome {
         attempt,
-        credential,
+        credential: at.credential,
         kind: OutcomeKind::Live,
         state: CredentialState::Live,
         vendor_ref: Some("1"),
@@ -81,15 +84,17 @@ async fn effect(world: &World, stay: StayId, key: KeyId, count: &AtomicUsize) ->
         detail: None,
         at: noon(),
     };
-    tx.record_outcome(&outcome).await.unwrap();
-    let live = Event::CredentialLive { key, door, window: window(0, 24), adopted: false };
-    tx.append(noon(), world.property, Some(stay), &[live]).await.unwrap();
+    let outcomes: Vec<Outcome<'_>> = doors.iter().zip(attempts).map(live).collect();
+    tx.record_outcomes(&outcomes, true).await.unwrap();
+    let event = |at: &EffectAt| Event::CredentialLive { key, door: at.door, window: window(0, 24), adopted: false };
+    let events: Vec<Event> = doors.iter().map(event).collect();
+    tx.append(noon(), world.property, Some(stay), &events).await.unwrap();
     tx.commit().await.unwrap();
-    [intent, count.swap(0, Ordering::SeqCst)]
+    [before, count.swap(0, Ordering::SeqCst)]
 }
 
 #[tokio::test]
-async fn an_effect_costs_four_round_trips_before_and_four_after_the_vendor() {
+async fn effects_on_many_doors_cost_four_round_trips_before_and_four_after_the_vendor() {
     let db = TestDb::new().await;
     let mut world = World::new(&db).await;
     let stay = world.stay("R-1").await;
@@ -100,6 +105,6 @@ async fn an_effect_costs_four_round_trips_before_and_four_after_the_vendor() {
     let (port, count) = counting_proxy(server.to_owned()).await;
     world.store = Store::connect(&format!("{user}@127.0.0.1:{port}/{name}?sslmode=disable"), 1).await.unwrap();
     // The first time the statements are prepared, which costs a round trip more each.
-    effect(&world, stay, keys[0], &count).await;
-    assert_eq!(effect(&world, stay, keys[1], &count).await, [4, 4]);
+    effects(&world, stay, keys[0], &count).await;
+    assert_eq!(effects(&world, stay, keys[1], &count).await, [4, 4]);
 }
