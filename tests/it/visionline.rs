@@ -63,6 +63,17 @@ async fn r_lock_04_a_key_that_visionline_says_is_gone_is_looked_for() {
     desk.attended(true);
     desk.site.pms.phase("R1", "active").await;
     assert_eq!((desk.standing(), desk.reads().await), (1, 1), "another card, and one look for three callbacks");
+    // What has come in can be looked at, page by page and without bodies.
+    send(&url, &callback("Mr Smith", "ISSUED")).await;
+    let newest = desk.site.pms.get("inbound?limit=1").await.expect(200).body;
+    let meant = json!([{ "means": "credential", "token": null, "status": "issued" }]);
+    assert_eq!((&newest["deliveries"][0]["meaning"], &newest["deliveries"][0]["attempts"]), (&meant, &json!(0)));
+    let next = format!("inbound?limit=5&cursor={}", newest["next_cursor"].as_str().unwrap());
+    let older = desk.site.pms.get(&next).await.expect(200).body;
+    let deliveries = older["deliveries"].as_array().unwrap();
+    assert_eq!(deliveries.len(), 1, "one for three: {older:#}");
+    assert_eq!((&deliveries[0]["sender"], &deliveries[0]["state"]), (&json!("visionline"), &json!("processed")));
+    assert!(!older.to_string().contains("phone-77") && !newest.to_string().contains("Smith"), "{older:#} {newest:#}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What has come in from vendors and partners, and what became of it.
 
-use super::{Page, limit};
+use super::Page;
 use crate::{
     auth::{self, Allowed},
     cursor,
@@ -49,16 +49,13 @@ pub(crate) async fn list(
     Param(property): Param<String>,
     Asked(page): Asked<Page>,
 ) -> Result<axum::Json<InboundPage>, Problem> {
-    let limit = limit(page.limit)?;
-    let before = page.cursor.as_deref().map(|c| cursor::decode("inbound", c)).transpose()?;
+    let page = cursor::slice("inbound", page.cursor.as_deref(), page.limit)?;
     let now = Timestamp::now();
     let mut tx = state.store().tenant(allowed.key.tenant).await.map_err(failure::store)?;
     let property = auth::property(&mut tx, &allowed.key, &property).await?;
     let streams = tx.streams(property.id).await.map_err(failure::store)?;
-    let mut rows = tx.deliveries_seen(property.id, before, limit + 1).await.map_err(failure::store)?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next_cursor = rows.last().filter(|_| more).map(|row| cursor::encode("inbound", row.id));
+    let mut rows = tx.deliveries_seen(property.id, page.after, page.rows()).await.map_err(failure::store)?;
+    let next_cursor = page.cut(&mut rows, |row| row.id);
     Ok(axum::Json(InboundPage {
         streams: streams.into_iter().map(|row| stream(row, now)).collect(),
         deliveries: rows.into_iter().map(delivery).collect(),
