@@ -1,13 +1,13 @@
 //! The nightly check of a vendor's contract from outside: a schedule, a drift, an incident, and its end.
 
-use crate::harness::{Hotel, shared, until};
+use crate::harness::{Hotel, shared, temporal::StayRun, until};
 use jiff::Timestamp;
 use lock_domain::{
     contract::{Check, CheckOutcome, Facts, Report},
     ids::IncidentId,
 };
 use lock_sim::ttlock::{FaultKind, FaultOrder};
-use lock_store::ContractRun;
+use lock_store::{ContractRun, NoReport};
 use lock_worker::nightly::Nightly;
 use lock_workflows::ContractStart;
 use reqwest::Method;
@@ -42,14 +42,14 @@ impl Hotel {
 }
 
 /// The night's check of one hotel, on order.
-struct Night<'a> {
+pub struct Night<'a> {
     hotel: &'a Hotel,
     client: Client,
     schedule: String,
 }
 
 impl<'a> Night<'a> {
-    async fn of(hotel: &'a Hotel) -> Self {
+    pub async fn of(hotel: &'a Hotel) -> Self {
         let body = json!({ "lock": hotel.lock("104").to_string() });
         let body = Some(body.to_string().into_bytes());
         let key = Uuid::new_v4().to_string();
@@ -72,7 +72,7 @@ impl<'a> Night<'a> {
     }
 
     /// Triggers the schedule, and tells what came of it.
-    async fn falls(&self) -> String {
+    pub async fn falls(&self) -> String {
         let before = self.runs().await.len();
         let schedule = self.client.get_schedule_handle(self.schedule.clone());
         schedule.trigger(ScheduleOverlapPolicy::BufferOne, TriggerScheduleOptions::default()).await.unwrap();
@@ -81,6 +81,14 @@ impl<'a> Night<'a> {
             runs.get(before).cloned().ok_or(runs)
         })
         .await
+    }
+
+    /// The workflow of the latest night.
+    pub async fn workflow(&self) -> StayRun {
+        let schedule = self.client.get_schedule_handle(self.schedule.clone());
+        let told = schedule.describe(Default::default()).await.unwrap();
+        let latest = told.recent_actions().pop().expect("a night");
+        StayRun::of_workflow(self.hotel, latest.workflow_id).await
     }
 
     async fn incidents(&self) -> Vec<Value> {
@@ -123,6 +131,55 @@ async fn r_lock_02_a_vendor_that_changes_its_answers_opens_one_incident_until_it
     let kinds: Vec<&str> = events["events"].as_array().unwrap().iter().filter_map(|e| e["type"].as_str()).collect();
     assert_eq!(kinds, ["vendor.contract_drift.v1", "vendor.contract_restored.v1"]);
     assert!(hotel.codes().is_empty(), "nothing is left in the test lock: {:?}", hotel.codes());
+}
+
+/// The largest value of a gauge that the worker tells for a vendor.
+async fn gauge(name: &str, vendor: &str) -> f64 {
+    let text = reqwest::get(format!("{}/metrics", shared().worker_metrics)).await.unwrap().text().await.unwrap();
+    let of = |line: &str| {
+        let (labels, value) = line.strip_prefix(name)?.rsplit_once(' ')?;
+        labels.contains(&format!("vendor=\"{vendor}\"")).then(|| value.parse::<f64>().unwrap())
+    };
+    text.lines().filter_map(of).fold(0.0, f64::max)
+}
+
+#[tokio::test]
+async fn r_lock_02_nights_on_which_the_vendor_is_away_are_on_the_gauge_that_alerts() {
+    let hotel = Hotel::open().await;
+    let night = Night::of(&hotel).await;
+    let settle = async |report: Result<Report, NoReport>| {
+        let (property, vendor) = (hotel.property, "ttlock".to_owned());
+        let run = ContractRun { run: Uuid::new_v4(), property, vendor, at: Timestamp::now(), report };
+        let mut tx = hotel.store.tenant(hotel.tenant).await.unwrap();
+        tx.settle_contract_run(&run).await.unwrap();
+        tx.commit().await.unwrap();
+        // What a worker does every ten minutes.
+        night_watch(&night).await;
+        gauge("lock_contract_runs_unsettled", "ttlock").await
+    };
+    // Other tests have nights, too, but no three in a row that settle nothing.
+    for n in 1..=3 {
+        let told = settle(Err(NoReport::Away)).await;
+        assert!(told >= f64::from(n), "{told} after {n} nights");
+        assert_eq!(told > 2.0, n > 2, "the alert's threshold");
+    }
+    let check = Check {
+        name: "create".to_owned(),
+        outcome: CheckOutcome::Passed,
+        expected: Facts::new(),
+        seen: Facts::new(),
+        took_ms: 1,
+    };
+    let told = settle(Ok(Report { vendor: "ttlock".to_owned(), suite: 1, checks: vec![check] })).await;
+    assert!(told <= 2.0, "{told}");
+}
+
+async fn night_watch(night: &Night<'_>) {
+    until("it is told", Duration::from_secs(30), || async {
+        // Another test's tenant may refuse its key just now; then nothing is told.
+        Nightly::default().see_to(&night.client, &night.hotel.store).await.map_err(|error| error.to_string())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -5,11 +5,11 @@
 use crate::harness::{
     Hotel,
     faults::{self, Mode},
+    histories::walked,
     invariants, shared,
     temporal::StayRun,
     until,
 };
-use crate::replay::scrub;
 use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use lock_activities::maintenance::Waker as _;
@@ -18,12 +18,9 @@ use lock_domain::{device::TaskReason, policy::StayPolicy};
 use lock_sim::ttlock::{CallbackOrder, FaultKind, FaultOrder, GatewayPatch, LockPatch};
 use lock_store::{DeviceKind, DeviceRef};
 use lock_worker::maintenance::Loops;
-use lock_workflows::Maintenance;
 use serde_json::{Value, json};
-use std::{fs, path::PathBuf, time::Duration};
-use temporalio_client::WorkflowHistory;
+use std::time::Duration;
 use temporalio_common::protos::temporal::api::enums::v1::EventType;
-use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -379,26 +376,26 @@ async fn a_look_costs_eleven_events_and_its_history_replays() {
         "{lasting} events: {:?}",
         events.iter().map(|e| e.event_type()).collect::<Vec<_>>()
     );
-    let mut histories = run.histories().await;
-    // A loop lives for ever: what earlier builds wrote has to replay as well.
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../temporal/histories/maintenance/v0.1");
-    let record = std::env::var("RECORD_HISTORIES").ok();
-    if let Some(kind) = &record {
-        fs::create_dir_all(&folder).unwrap();
-        let mut recorded = histories[0].clone();
-        scrub(&mut recorded);
-        let suffix = if kind == "cold" { ".cold" } else { "" };
-        fs::write(folder.join(format!("look{suffix}.json")), format!("{recorded}\n")).unwrap();
+    walked(&run, "look", "WorkflowExecutionSignaledEvent").await;
+}
+
+#[tokio::test]
+async fn two_days_of_looks_go_on_in_another_run_and_replay() {
+    let hotel = small().await;
+    hotel.looked_at().await;
+    let run = StayRun::of_devices(&hotel).await;
+    let id = async || run.describe().await.workflow_execution_info.unwrap().execution.unwrap().run_id;
+    let first = id().await;
+    let next = until("another run", LIMIT, || async {
+        let now = id().await;
+        if now == first { Err(run.events().await.len()) } else { Ok(()) }
+    });
+    // A skip is of one run, and is not told when another one takes over.
+    tokio::select! {
+        () = run.skip(Duration::from_secs(48 * 3600)) => panic!("two days in one run"),
+        () = next => {}
     }
-    for file in fs::read_dir(&folder).unwrap() {
-        histories.push(serde_json::from_slice(&fs::read(file.unwrap().path()).unwrap()).unwrap());
-    }
-    assert!(record.is_some() || histories.len() >= 3, "its own, and one of each kind of worker");
-    let options = WorkflowReplayerOptions::new().register_workflow::<Maintenance>().unwrap().build();
-    let parsed = histories.iter().map(|json| WorkflowHistory::from_json(json.to_string().as_bytes()).unwrap());
-    for result in WorkflowReplayer::new(options).unwrap().replay_workflows(parsed).await.unwrap() {
-        assert!(result.replay_failure.is_none(), "{:?}", result.replay_failure);
-    }
+    walked(&run, "continued", "WorkflowExecutionContinuedAsNewEvent").await;
 }
 
 #[tokio::test]

@@ -1,23 +1,30 @@
 //! Histories replay: those that were recorded with every release, and those of this very build.
 //!
-//! `temporal/histories/key_lifecycle/v{release}/{path}.json` are histories in clear of made-up stays; `{path}.cold.json` come from a
-//! worker that keeps no workflow in memory, so that every task begins with a replay. `RECORD_HISTORIES=warm` or `=cold` makes this
-//! test write those of its own walks (see `temporal/README.md`).
+//! The walks of stays are here, those of the other workflows in `recorded.rs`; `harness/histories.rs` says where they are kept.
 
-use crate::harness::{Hotel, invariants, temporal::StayRun, until};
+use crate::{
+    harness::{
+        Hotel,
+        histories::{RELEASE, all_replay, folder_of, recorded, recording, registered, replay, type_of, walked},
+        invariants,
+        temporal::StayRun,
+        until,
+    },
+    recorded::WALKS,
+};
 use futures::{StreamExt as _, future::join_all, stream};
 use jiff::{SignedDuration, Timestamp};
 use lock_domain::clock::ClockOffset;
 use lock_sim::ttlock::{FaultKind, FaultOrder};
 use lock_workflows::KeyLifecycle;
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, fs, path::PathBuf, time::Duration};
-use temporalio_client::{WorkflowHistory, WorkflowSignalOptions};
-use temporalio_common::protos::temporal::api::enums::v1::{EventType, TaskQueueKind};
-use temporalio_sdk::workflow_replayer::{WorkflowReplayFailure, WorkflowReplayer, WorkflowReplayerOptions};
+use std::{collections::BTreeSet, time::Duration};
+use temporalio_client::WorkflowSignalOptions;
+use temporalio_common::protos::temporal::api::enums::v1::EventType;
+use temporalio_sdk::workflow_replayer::WorkflowReplayFailure;
 
 /// A walk and what its history must hold, so that it is the walk that it is called after.
-const PATHS: [(&str, &str); 13] = [
+const PATHS: [(&str, &str); 16] = [
     ("plain", "WorkflowExecutionCompletedEvent"),
     ("dates", "WorkflowExecutionUpdateCompletedEvent"),
     ("move", "UpsertWorkflowSearchAttributesEvent"),
@@ -31,7 +38,12 @@ const PATHS: [(&str, &str); 13] = [
     ("preempted", "ActivityTaskCanceledEvent"),
     ("crowd", "WorkflowExecutionUpdateCompletedEvent"),
     ("continued", "WorkflowExecutionContinuedAsNewEvent"),
+    ("diverted", ELSEWHERE),
+    ("returned", ELSEWHERE),
+    ("diverted_continued", "WorkflowExecutionContinuedAsNewEvent"),
 ];
+/// Something was done at the vendor that the stay went to.
+const ELSEWHERE: &str = "\"vendor-salto_ks\"";
 /// Walks at a time. Without a cache only one: sdk-core 0.10.1 then evicts the run that was used longest ago, even if that is another one
 /// in the middle of a local activity, and panics in a debug build.
 fn at_once(record: Option<&str>) -> usize {
@@ -47,6 +59,15 @@ async fn walk(hotel: &Hotel, path: &str) {
     if matches!(path, "outage" | "preempted") {
         hotel.sim.sim().add_fault(FaultOrder::always("keyboardPwd/add", FaultKind::Down));
     }
+    let elsewhere = matches!(path, "diverted" | "returned" | "diverted_continued");
+    let standby = if elsewhere {
+        let standby = hotel.standby(&["101"], 9).await;
+        hotel.drains_to(&["salto_ks", "desk"]).await;
+        hotel.force("open").await;
+        Some(standby)
+    } else {
+        None
+    };
     pms.post("stays", json!({ "reservation": "R1", "room": "101", "from": from, "until": days(5) })).await.ok();
     match path {
         "planned" => {
@@ -71,6 +92,10 @@ async fn walk(hotel: &Hotel, path: &str) {
     }
     let stay = pms.phase("R1", "active").await;
     settled(hotel).await;
+    if let Some(standby) = &standby {
+        assert_eq!(standby.guests(), 1, "it went to the other vendor");
+        hotel.force("released").await;
+    }
     let verb = async |verb: &str, body: Value| {
         pms.post(&format!("stays/R1/{verb}"), body).await.ok();
         settled(hotel).await;
@@ -117,7 +142,10 @@ async fn walk(hotel: &Hotel, path: &str) {
             pms.phase("R1", "ended").await;
             return;
         }
-        "continued" => {
+        "diverted" => verb("duplicate", json!({})).await,
+        // That vendor has no reader there.
+        "returned" => verb("room-move", json!({ "room": "103" })).await,
+        "continued" | "diverted_continued" => {
             let first = run_id(&run).await;
             for ms in 1..400 {
                 let clock = ClockOffset::from_millis(ms);
@@ -159,104 +187,56 @@ async fn rounds(run: &StayRun, wanted: usize) {
     .await;
 }
 
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../temporal/histories/key_lifecycle")
-}
-
-/// This release's folder.
-fn release() -> PathBuf {
-    folder().join(concat!("v", env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR")))
-}
-
-/// Without what tells where it was recorded, and without what is not set.
-pub fn scrub(at: &mut Value) {
-    match at {
-        Value::Object(fields) => {
-            fields.retain(|_, value| !value.is_null());
-            if fields.contains_key("identity") {
-                fields.insert("identity".to_owned(), json!(""));
-            }
-            if fields.get("kind").is_some_and(|kind| *kind == TaskQueueKind::Sticky as i32) {
-                fields.insert("name".to_owned(), json!("sticky"));
-            }
-            fields.values_mut().for_each(scrub);
-        }
-        Value::Array(items) => items.iter_mut().for_each(scrub),
-        _ => {}
-    }
-}
-
-async fn replay(histories: &[(String, Value)]) -> Vec<(String, Option<WorkflowReplayFailure>)> {
-    let options = WorkflowReplayerOptions::new().register_workflow::<KeyLifecycle>().unwrap().build();
-    let replayer = WorkflowReplayer::new(options).unwrap();
-    let parsed = histories.iter().map(|(_, json)| WorkflowHistory::from_json(json.to_string().as_bytes()).unwrap());
-    let results = replayer.replay_workflows(parsed).await.unwrap();
-    assert_eq!(results.len(), histories.len());
-    histories.iter().zip(results).map(|((name, _), result)| (name.clone(), result.replay_failure)).collect()
-}
-
-async fn all_replay(histories: &[(String, Value)]) {
-    let failed: Vec<_> = replay(histories).await.into_iter().filter(|(_, failure)| failure.is_some()).collect();
-    assert!(failed.is_empty(), "{failed:#?}");
-}
-
 #[tokio::test]
 async fn histories_are_recorded() {
-    let record = std::env::var("RECORD_HISTORIES").ok();
     let walks = stream::iter(PATHS).map(|(path, holds)| async move {
         let hotel = Hotel::open().await;
         walk(&hotel, path).await;
         settled(&hotel).await;
         invariants::check(&hotel).await;
-        let run = StayRun::of(&hotel, "R1").await;
-        run.at_rest().await;
-        let runs = run.histories().await;
-        assert!(runs.iter().any(|run| run.to_string().contains(holds)), "{path} without {holds}");
-        let of = |n: usize| if runs.len() > 1 { format!("{path}-{}", n + 1) } else { path.to_owned() };
-        runs.iter().cloned().enumerate().map(|(n, run)| (of(n), run)).collect::<Vec<_>>()
+        walked(&StayRun::of(&hotel, "R1").await, path, holds).await;
     });
-    let mut histories = walks.buffer_unordered(at_once(record.as_deref())).collect::<Vec<_>>().await.concat();
-    all_replay(&histories).await;
-    if let Some(kind) = record {
-        let suffix = if kind == "cold" { ".cold" } else { "" };
-        fs::create_dir_all(release()).unwrap();
-        for (name, history) in &mut histories {
-            scrub(history);
-            fs::write(release().join(format!("{name}{suffix}.json")), format!("{history}\n")).unwrap();
-        }
-    }
-}
-
-fn recorded() -> Vec<(String, Value)> {
-    let mut files = Vec::new();
-    for release in fs::read_dir(folder()).unwrap() {
-        for file in fs::read_dir(release.unwrap().path()).unwrap() {
-            let path = file.unwrap().path();
-            let name = path.strip_prefix(folder()).unwrap().display().to_string();
-            files.push((name, serde_json::from_slice(&fs::read(path).unwrap()).unwrap()));
-        }
-    }
-    files.sort_by(|a: &(String, Value), b| a.0.cmp(&b.0));
-    files
+    walks.buffer_unordered(at_once(recording().as_deref())).collect::<()>().await;
 }
 
 #[tokio::test]
 async fn recorded_histories_replay() {
     let histories = recorded();
     let names: BTreeSet<_> = histories.iter().map(|(name, _)| name.as_str()).collect();
-    let this = release().file_name().unwrap().to_str().unwrap().to_owned();
-    for (path, _) in PATHS {
+    let stays = PATHS.map(|(path, _)| ("KeyLifecycle", path));
+    for (workflow, path) in stays.iter().chain(WALKS) {
         for kind in ["", ".cold"] {
-            let wanted = |name: &str| names.contains(format!("{this}/{name}{kind}.json").as_str());
-            assert!(wanted(path) || wanted(&format!("{path}-1")), "{path}{kind} is not recorded for {this}");
+            let wanted =
+                |path: &str| names.contains(format!("{}/{RELEASE}/{path}{kind}.json", folder_of(workflow)).as_str());
+            assert!(
+                wanted(path) || wanted(&format!("{path}-1")),
+                "{workflow}: {path}{kind} is not recorded for {RELEASE}"
+            );
         }
     }
     all_replay(&histories).await;
 }
 
+/// Workers and replays register by the same list, so that no workflow is forgotten here.
+#[test]
+fn every_workflow_that_a_worker_runs_has_recorded_histories() {
+    let histories = recorded();
+    let mut kinds: BTreeSet<(String, bool)> = BTreeSet::new();
+    for (name, history) in &histories {
+        let workflow = type_of(history);
+        assert!(name.starts_with(&format!("{}/", folder_of(workflow))), "{name} is of a {workflow}");
+        if name.contains(&format!("/{RELEASE}/")) {
+            kinds.insert((workflow.to_owned(), name.ends_with(".cold.json")));
+        }
+    }
+    let expected =
+        registered().into_iter().flat_map(|workflow| [(workflow.clone(), false), (workflow, true)]).collect();
+    assert_eq!(kinds, expected, "see temporal/README.md, Recorded histories");
+}
+
 #[tokio::test]
 async fn an_altered_history_does_not_replay() {
-    let plain = recorded().into_iter().find(|(name, _)| name.ends_with("/plain.json")).unwrap().1;
+    let plain = recorded().into_iter().find(|(name, _)| name.ends_with("key_lifecycle/v0.1/plain.json")).unwrap().1;
     let altered = |alter: &dyn Fn(&mut Vec<Value>)| {
         let mut history = plain.clone();
         alter(history["events"].as_array_mut().unwrap());

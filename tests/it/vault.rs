@@ -3,6 +3,7 @@
 use crate::harness::{
     Client, Hotel,
     faults::{self, Mode},
+    histories::walked,
     shared,
     temporal::StayRun,
     until,
@@ -234,6 +235,7 @@ async fn a_rotation_of_thousands_of_values_goes_on_in_new_runs() {
     let told: RotationProgress = run.ask_progress().await;
     assert_eq!((told.resealed, told.rewrapped), (u64::try_from(MANY).unwrap() + 3, 0));
     done(&hotel, &run, &id).await;
+    walked(&run, "continued", "WorkflowExecutionContinuedAsNewEvent").await;
 }
 
 #[tokio::test]

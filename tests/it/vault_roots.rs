@@ -6,18 +6,31 @@ use crate::harness::{
     shared, until,
 };
 use crate::vault::{accesses, ask, done, events, fresh_keys, furnished, states};
+use async_trait::async_trait;
 use jiff::Timestamp;
+use lock_activities::Vault;
 use lock_api::{operator, scope::Scope};
-use lock_domain::ids::{KeyId, TenantId};
-use lock_kms::{DataKeys, KeyState, LocalFileKms, Owner, Place, Purpose, SYSTEM_TENANT};
+use lock_domain::{
+    ids::{ApiKeyId, KeyId, RotationId, TenantId},
+    vault::{RotationRef, RotationWish},
+};
+use lock_kms::{DataKeys, KeyState, Kms, KmsError, LocalFileKms, Owner, Place, Purpose, SYSTEM_TENANT, Wrapped};
 use lock_store::{Resealed, SealedColumn, Store};
 use lock_worker::{maintenance::Loops, nightly::Nightly};
-use lock_workflows::ContractStart;
+use lock_workflows::{ContractStart, rotation::FinishAsk};
 use reqwest::Method;
 use serde_json::json;
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 use temporalio_client::{UntypedWorkflow, WorkflowTerminateOptions};
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 const PLACE: Place = Place { table: "t", column: "c", row: Uuid::nil() };
 
@@ -198,6 +211,75 @@ async fn a_service_that_does_not_answer_has_refused_nobody() {
     api.post(&path, json!({})).await.expect(200);
     let rows = accesses(&hotel, "reveal").await;
     assert_eq!((rows.len(), &rows[0].outcome[..]), (1, "opened"));
+}
+
+/// A service that has not heard everywhere which root key is the tenant's now.
+struct TwoMinds {
+    inner: LocalFileKms,
+    torn: AtomicBool,
+    calls: AtomicUsize,
+}
+
+impl TwoMinds {
+    fn named(&self, wrapped: Wrapped) -> Wrapped {
+        let n = self.calls.fetch_add(1, Ordering::SeqCst);
+        let old = self.torn.load(Ordering::SeqCst) && n.is_multiple_of(2);
+        Wrapped { root: if old { "old" } else { "new" }.to_owned(), ..wrapped }
+    }
+}
+
+#[async_trait]
+impl Kms for TwoMinds {
+    async fn wrap(&self, owner: Owner, purpose: Purpose, key: &[u8; 32]) -> Result<Wrapped, KmsError> {
+        self.inner.wrap(owner, purpose, key).await.map(|wrapped| self.named(wrapped))
+    }
+
+    async fn unwrap(&self, owner: Owner, purpose: Purpose, wrapped: &[u8]) -> Result<Zeroizing<[u8; 32]>, KmsError> {
+        self.inner.unwrap(owner, purpose, wrapped).await
+    }
+
+    async fn rewrap(&self, owner: Owner, purpose: Purpose, wrapped: &[u8]) -> Result<Wrapped, KmsError> {
+        self.inner.rewrap(owner, purpose, wrapped).await.map(|wrapped| self.named(wrapped))
+    }
+}
+
+#[tokio::test]
+async fn r_lock_03_a_rotation_is_not_over_while_data_keys_are_under_several_root_keys() {
+    let (hotel, _) = furnished().await;
+    let inner = LocalFileKms::open(&shared().kms_dir).unwrap();
+    let kms = Arc::new(TwoMinds { inner, torn: AtomicBool::new(true), calls: AtomicUsize::new(0) });
+    let keys = DataKeys::new(Arc::<TwoMinds>::clone(&kms), Arc::new(hotel.store.clone()));
+    let (owner, now) = (Owner::from(hotel.tenant), Timestamp::now());
+    let rotation = RotationId::from_uuid(Uuid::new_v4());
+    let mut tx = hotel.store.tenant(hotel.tenant).await.unwrap();
+    let wish = RotationWish { root_keys: true, data_keys: false };
+    assert!(tx.accept_rotation(rotation, wish, ApiKeyId::from_uuid(Uuid::new_v4()), now).await.unwrap());
+    tx.mark_rotation_delivered(rotation, now).await.unwrap();
+    tx.begin_rotation(rotation, None, None, now).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut stored = 0;
+    for purpose in Purpose::ALL {
+        for version in keys.roots(owner, purpose).await.unwrap().into_keys() {
+            keys.rewrap(owner, purpose, version).await.unwrap();
+            stored += 1;
+        }
+    }
+    assert!(stored > 1, "one data key is under one root key");
+    let vault = Vault { store: hotel.store.clone(), keys };
+    let ask = || FinishAsk { id: RotationRef { tenant: hotel.tenant, rotation }, last: true };
+    let path = format!("/v1/vault/rotations/{rotation}");
+    for _ in 0..2 {
+        assert!(vault.finished(ask()).await.is_err());
+        assert_ne!(hotel.pms.get(&path).await.expect(200).body["state"], "done");
+    }
+    assert_eq!(events(&hotel, "vault.rotation_finished.v1").await, 0);
+    kms.torn.store(false, Ordering::SeqCst);
+    assert!(vault.finished(ask()).await.unwrap().over);
+    assert_eq!(hotel.pms.get(&path).await.expect(200).body["state"], "done");
+    for purpose in Purpose::ALL {
+        assert!(vault.keys.roots(owner, purpose).await.unwrap().values().all(|root| root == "new"));
+    }
+    assert_eq!(events(&hotel, "vault.rotation_finished.v1").await, 1);
 }
 
 #[tokio::test]

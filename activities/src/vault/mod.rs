@@ -113,11 +113,19 @@ impl Vault {
         _ctx: ActivityContext,
         ask: FinishAsk,
     ) -> Result<Finished, ActivityError> {
-        self.finish(ask).await.map_err(again)
+        self.finished(ask).await
     }
 }
 
 impl Vault {
+    /// The last step, as the activity takes it; for whoever is no worker.
+    ///
+    /// # Errors
+    /// It can't be taken yet: the record, a root key that refuses, or data keys that are not all under one root key.
+    pub async fn finished(&self, ask: FinishAsk) -> Result<Finished, ActivityError> {
+        self.finish(ask).await.map_err(again)
+    }
+
     /// Which versions are made is decided once and recorded; then they are made, however often that takes.
     async fn begin(&self, id: RotationRef) -> Result<RotationPlan, Trouble> {
         let owner = Owner::from(id.tenant);

@@ -28,6 +28,7 @@ pub enum Mode {
     /// Its worker dies in the middle of it: nothing is heard of it any more, and what it sent may still arrive.
     Crash,
     /// Its worker hangs before it has done anything, and goes on when the test lets it go ([`let_go`]), long after another has done the work.
+    /// An effect, unless the plan names something else.
     Late,
 }
 
@@ -44,6 +45,8 @@ struct State {
     hit: bool,
     /// Whether the late one may go on, and has run.
     late: (bool, bool),
+    /// Activities that have ended of themselves, by name.
+    ended: Vec<String>,
 }
 
 static STATES: Mutex<BTreeMap<TenantId, State>> = Mutex::new(BTreeMap::new());
@@ -78,6 +81,11 @@ pub fn let_go_done(tenant: TenantId) -> bool {
     states().get(&tenant).is_some_and(|state| state.late.1)
 }
 
+/// How many of the tenant's activities of this name have come to an end, whatever it was.
+pub fn ended(tenant: TenantId, name: &str) -> usize {
+    states().get(&tenant).map_or(0, |state| state.ended.iter().filter(|ended| *ended == name).count())
+}
+
 /// The interceptor.
 pub struct Faults;
 
@@ -91,7 +99,14 @@ impl ActivityInboundInterceptor for Faults {
         Box::pin(async move {
             let lost = || ActivityError::application(ApplicationFailure::new("the harness says so"));
             match mode {
-                None => next.run(input).await,
+                None => {
+                    let name = input.activity_info().activity_type.clone();
+                    let done = next.run(input).await;
+                    if let Some(tenant) = tenant {
+                        states().entry(tenant).or_default().ended.push(name);
+                    }
+                    done
+                }
                 Some(Mode::Fail) => Err(lost()),
                 Some(Mode::Repeat) => {
                     let _ = next.run(input).await;
@@ -130,14 +145,12 @@ fn note(input: &ExecuteActivityInput) -> Option<Mode> {
     let state = states.entry(tenant).or_default();
     state.seen.push(info.activity_type.clone());
     let (nth, mode) = state.plan?;
+    // Effects alone, so that a test need not know what is recorded between them.
+    let of = state.of.as_deref().or((mode == Mode::Late).then_some("perform"));
+    let place = state.seen.iter().filter(|name| of.is_none_or(|of| of == *name)).count();
+    let meant = of.is_none_or(|of| of == info.activity_type);
     // A local activity lives and dies with its workflow task; killing whole workers is tested with processes.
-    let place = match mode {
-        // Of effects alone, so that a test need not know what is recorded between them.
-        Mode::Late => state.seen.iter().filter(|name| *name == "perform").count(),
-        _ => state.seen.iter().filter(|name| state.of.as_ref().is_none_or(|of| of == *name)).count(),
-    };
-    let meant = state.of.as_ref().is_none_or(|of| *of == info.activity_type);
-    let fits = meant && nth == place && !(matches!(mode, Mode::Crash | Mode::Late) && info.is_local);
+    let fits = meant && nth == place && !(mode == Mode::Crash && info.is_local);
     state.hit |= fits;
     fits.then_some(mode)
 }

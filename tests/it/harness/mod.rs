@@ -5,6 +5,7 @@ mod client;
 pub mod collector;
 mod doors;
 pub mod faults;
+pub mod histories;
 mod hotel;
 pub mod house;
 pub mod invariants;
