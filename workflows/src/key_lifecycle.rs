@@ -10,6 +10,9 @@
 
 #![allow(missing_docs, reason = "the macros add items without documentation beside each documented method")]
 
+#[cfg(test)]
+mod tests;
+
 use crate::{
     activities::{Batch, Performed, RecordActivities, StaySnapshot, VendorActivities},
     search, vendor_queue,
@@ -115,40 +118,7 @@ impl KeyLifecycle {
     /// The life of the stay.
     #[run(name = "KeyLifecycle")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<StayPhase> {
-        loop {
-            let now = Self::now(ctx);
-            let (next, seen) = ctx.state_mut(|s| {
-                s.stay.tick(now);
-                (s.stay.next(now), s.changes)
-            });
-            let deadline = match &next {
-                Next::Sleep(until) => Some(*until),
-                Next::Act(..) => ctx.state(|s| s.published.next_deadline),
-                Next::Finish => None,
-            };
-            Self::publish(ctx, now, deadline).await?;
-            // A command may have come meanwhile, and have dropped what was to be made: nobody would take that away again. Stays that began
-            // before `fresh-effects` acted all the same.
-            let stale = matches!(next, Next::Act(..)) && ctx.state(|s| s.changes) != seen;
-            if stale && ctx.patched("fresh-effects") {
-                continue;
-            }
-            match next {
-                Next::Act(urgency, effects) => Self::act(ctx, urgency, effects).await?,
-                Next::Sleep(until) => {
-                    if ctx.history_length() > HISTORY_LIMIT || ctx.continue_as_new_suggested() {
-                        Self::continue_as_new(ctx).await?;
-                    }
-                    Self::sleep(ctx, until, seen).await?;
-                }
-                Next::Finish => {
-                    Self::settled(ctx).await?;
-                    if ctx.state(|s| s.changes) == seen {
-                        return Ok(StayPhase::Ended);
-                    }
-                }
-            }
-        }
+        Self::live(ctx).await
     }
 
     /// A command. Answers when it has a verdict; a caller with less time stops waiting, and the stay goes on.
@@ -197,6 +167,46 @@ impl KeyLifecycle {
 }
 
 impl KeyLifecycle {
+    /// See [`Self::run`]. A stay sleeps for weeks in here, and thousands of them in one worker: what is not asleep has its future in a box of
+    /// its own, so that none of it is kept meanwhile.
+    async fn live(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<StayPhase> {
+        loop {
+            let now = Self::now(ctx);
+            let (next, seen) = ctx.state_mut(|s| {
+                s.stay.tick(now);
+                s.compact();
+                (s.stay.next(now), s.changes)
+            });
+            let deadline = match &next {
+                Next::Sleep(until) => Some(*until),
+                Next::Act(..) => ctx.state(|s| s.published.next_deadline),
+                Next::Finish => None,
+            };
+            Box::pin(Self::publish(ctx, now, deadline)).await?;
+            // A command may have come meanwhile, and have dropped what was to be made: nobody would take that away again. Stays that began
+            // before `fresh-effects` acted all the same.
+            let stale = matches!(next, Next::Act(..)) && ctx.state(|s| s.changes) != seen;
+            if stale && ctx.patched("fresh-effects") {
+                continue;
+            }
+            match next {
+                Next::Act(urgency, effects) => Box::pin(Self::act(ctx, urgency, effects)).await?,
+                Next::Sleep(until) => {
+                    if ctx.history_length() > HISTORY_LIMIT || ctx.continue_as_new_suggested() {
+                        Box::pin(Self::continue_as_new(ctx)).await?;
+                    }
+                    Self::sleep(ctx, until, seen).await?;
+                }
+                Next::Finish => {
+                    Box::pin(Self::settled(ctx)).await?;
+                    if ctx.state(|s| s.changes) == seen {
+                        return Ok(StayPhase::Ended);
+                    }
+                }
+            }
+        }
+    }
+
     fn now(ctx: &WorkflowContext<Self>) -> Timestamp {
         let real = real_time(ctx.workflow_time());
         ctx.state(|s| s.stay.clock.now(real))
@@ -211,6 +221,14 @@ impl KeyLifecycle {
             self.stay.refuse(command, code);
         }
         self.changes += 1;
+    }
+
+    /// Gives back memory that a sleeper does not need.
+    fn compact(&mut self) {
+        self.stay.shrink_to_fit();
+        self.waiting.shrink_to_fit();
+        self.published.doors.shrink_to_fit();
+        self.published.running.shrink_to_fit();
     }
 
     /// Whether a caller has to stop waiting because others have come after him: the server takes ten updates of a workflow at a time, and
@@ -262,7 +280,9 @@ impl KeyLifecycle {
         ctx.execute_local_activity(RecordActivities::record_stay, fresh.clone(), options).await?;
         ctx.state_mut(|s| {
             s.stay.reported(&fresh.settled, &fresh.retired);
-            s.published = fresh;
+            // These are told once; whether anything else has changed doesn't hang on them.
+            s.published = StaySnapshot { settled: Vec::new(), retired: Vec::new(), ..fresh };
+            s.compact();
         });
         Ok(())
     }

@@ -407,6 +407,17 @@ impl Stay {
         leaving || successor_missing
     }
 
+    /// Gives back memory that was reserved for more than there is: a stay lies still for weeks, beside thousands of others.
+    pub fn shrink_to_fit(&mut self) {
+        self.keys.shrink_to_fit();
+        self.keys.iter_mut().for_each(|key| key.credentials.shrink_to_fit());
+        self.doors.shrink_to_fit();
+        self.open.shrink_to_fit();
+        self.settled.shrink_to_fit();
+        self.unreported.shrink_to_fit();
+        self.retired.shrink_to_fit();
+    }
+
     /// Gives every wanted key a credential on every door.
     fn spread(&mut self) {
         for key in self.keys.iter_mut().filter(|k| k.wish == Wish::Wanted) {
