@@ -80,15 +80,21 @@ fn exporter(endpoint: &str) -> Result<SpanExporter, ExporterBuildError> {
     }
 }
 
+/// The SDK opens a span for each workflow in its cache (`RunWorkflow`) and closes it when the workflow leaves, weeks later. Nothing refers to it,
+/// and it keeps 1.5 kB for each. Its warnings stay. Who wants it says so in `LOCK_LOG`: the later of two lines for a target counts.
+const NO_SPAN_PER_WORKFLOW: &str = "temporalio_sdk::workflow_future=warn";
+
 fn filter() -> EnvFilter {
     let wanted = std::env::var("LOCK_LOG").unwrap_or_default();
-    if wanted.is_empty() {
-        return EnvFilter::new("info");
-    }
-    EnvFilter::try_new(&wanted).unwrap_or_else(|error| {
+    let wanted = if wanted.is_empty() { "info" } else { &wanted };
+    EnvFilter::try_new(lines(wanted)).unwrap_or_else(|error| {
         report("LOCK_LOG is not a filter, `info` is used", &error);
-        EnvFilter::new("info")
+        EnvFilter::new(lines("info"))
     })
+}
+
+fn lines(wanted: &str) -> String {
+    format!("{NO_SPAN_PER_WORKFLOW},{wanted}")
 }
 
 fn logs<S>() -> Box<dyn Layer<S> + Send + Sync>
@@ -115,6 +121,21 @@ mod tests {
         drop(init("test", None));
         drop(init("test", Some("not a url")));
         drop(first);
+    }
+
+    #[test]
+    fn a_workflow_in_the_cache_keeps_no_span_unless_somebody_wants_it() {
+        let opened = |wanted: &str| {
+            let subscriber = tracing_subscriber::registry().with(EnvFilter::new(lines(wanted)));
+            tracing::subscriber::with_default(subscriber, || {
+                let span = tracing::info_span!(target: "temporalio_sdk::workflow_future", "RunWorkflow");
+                let warned = tracing::enabled!(target: "temporalio_sdk::workflow_future", tracing::Level::WARN);
+                (!span.is_disabled(), warned)
+            })
+        };
+        assert_eq!(opened("info"), (false, true));
+        assert_eq!(opened("debug"), (false, true));
+        assert_eq!(opened("info,temporalio_sdk::workflow_future=info"), (true, true));
     }
 
     #[test]
