@@ -25,6 +25,7 @@ mod giving_way;
 mod harness;
 mod idempotency;
 mod intake;
+mod inventory;
 mod kill;
 mod lifecycle;
 mod maintenance;

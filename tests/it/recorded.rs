@@ -1,6 +1,6 @@
 //! Walks of the workflows that are no stays, for the histories that every later build has to replay.
 //!
-//! Others are where their long way is tested anyway: `maintenance.rs` and `vault.rs`.
+//! Others are where their long way is tested anyway: `inventory.rs`, `maintenance.rs` and `vault.rs`.
 
 use crate::{
     contract::Night,
@@ -18,6 +18,8 @@ pub const WALKS: &[(&str, &str)] = &[
     ("ContractCheck", "night"),
     ("Drain", "desk"),
     ("Drain", "continued"),
+    ("Inventory", "plain"),
+    ("Inventory", "continued"),
     ("KeyRotation", "roots"),
     ("KeyRotation", "whole"),
     ("KeyRotation", "continued"),

@@ -28,6 +28,7 @@ struct Ids {
     incident: String,
     outage: String,
     task: String,
+    inventory: String,
     all: Vec<String>,
 }
 
@@ -44,7 +45,9 @@ async fn ids(hotel: &Hotel) -> Ids {
     hotel.force("released").await;
     let outage = text(&hotel.outage().await["notice"]["outage"]);
     let task = hotel.task().await;
+    let inventory = hotel.inventory_of_nothing().await;
     let others = [
+        inventory.clone(),
         task.clone(),
         outage.clone(),
         endpoint.clone(),
@@ -54,7 +57,7 @@ async fn ids(hotel: &Hotel) -> Ids {
         text(&stay["room"]["id"]),
     ];
     let all = [property.clone(), key.clone(), operation.clone()].into_iter().chain(others).collect();
-    Ids { property, key, operation, endpoint, incident, outage, task, all }
+    Ids { property, key, operation, endpoint, incident, outage, task, inventory, all }
 }
 
 fn calls(hotel: &Hotel, ids: &Ids) -> Vec<Call> {
@@ -71,6 +74,7 @@ fn calls(hotel: &Hotel, ids: &Ids) -> Vec<Call> {
                 .replace("{incident}", &ids.incident)
                 .replace("{outage}", &ids.outage)
                 .replace("{task}", &ids.task)
+                .replace("{inventory}", &ids.inventory)
                 .replace("{vendor}", "ttlock")
                 .replace("{rotation}", "rot_00000000000000000000000000000000");
             let path = path + if template == "/v1/costs/what-if" { "?vendor=visionline" } else { "" };
@@ -109,7 +113,7 @@ fn body(hotel: &Hotel, ids: &Ids, template: &str, schema: &Value) -> Value {
         "NewVendor" => json!({ "config": {} }),
         "RunMaintenance" | "TaskDone" | "MoreKeys" | "TakeAway" | "Nothing" | "RotateEndpoint" | "RevokeEndpoint"
         | "StayPolicy" | "FeedGuard" | "OnVendorDown" | "ProbesBody" | "Decision" | "NewRotation"
-        | "AcceptIncident" | "VendorFlags" => json!({}),
+        | "AcceptIncident" | "VendorFlags" | "NewInventory" | "CancelInventory" => json!({}),
         "" if template.starts_with("/codec/") => {
             let data = json!({ "tenant": hotel.tenant }).to_string();
             json!({ "payloads": [{ "metadata": { "encoding": STANDARD.encode("json/plain") }, "data": STANDARD.encode(data) }] })
