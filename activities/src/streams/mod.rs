@@ -61,13 +61,7 @@ struct Parts {
 impl Streams {
     /// Over a record, the keys that open vendors' secrets, adapters, and what wakes a property's maintenance loop. Listens to at most so many
     /// streams at a time.
-    pub fn new(
-        store: Store,
-        keys: DataKeys,
-        vendors: Arc<VendorRegistry>,
-        waker: Arc<dyn Waker>,
-        most: usize,
-    ) -> Self {
+    pub fn new(store: Store, keys: DataKeys, vendors: Arc<VendorRegistry>, waker: Arc<dyn Waker>, most: usize) -> Self {
         Self(Arc::new(Parts { store, keys, vendors, waker, most, pace: Pace::default(), only: None }))
     }
 
