@@ -114,11 +114,7 @@ impl SaltoKs {
     }
 
     /// Every access group that has the lock: ours, told by its reference, and those that people made, each of which has to be asked.
-    pub(super) async fn groups_with(
-        &self,
-        operation: Operation<'_>,
-        lock_id: &str,
-    ) -> Result<Vec<Group>, VendorError> {
+    pub(super) async fn groups_with(&self, operation: Operation<'_>, lock_id: &str) -> Result<Vec<Group>, VendorError> {
         let session = self.session();
         let mut with = Vec::new();
         for group in self.all_groups(operation).await? {
