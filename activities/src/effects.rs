@@ -93,7 +93,7 @@ impl Effects {
         let span = tracing::info_span!("perform", stay = %batch.id.stay, urgency = ?batch.urgency, effects = batch.effects.len());
         lock_telemetry::set_parent(&span, batch.traceparent.as_deref());
         let work = ledger::repeating(ctx.info().attempt > 1, self.batch(&ctx, &batch)).instrument(span);
-        alive(&ctx, HEARTBEAT_EVERY, work).await
+        alive(&ctx, HEARTBEAT_EVERY, Box::pin(work)).await
     }
 }
 

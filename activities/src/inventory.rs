@@ -12,6 +12,7 @@
 
 use crate::{
     adapters::{self, OpenError, Settings},
+    alive::alive,
     failure,
     health::{Gate, Observed},
 };
@@ -114,17 +115,8 @@ impl Inventories {
         ask: InventoryAsk,
     ) -> Result<InventoryStep, ActivityError> {
         let stopped = || ctx.is_cancelled();
-        let work = self.step(&ask, ctx.info().attempt >= TRIES, &stopped);
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                done = &mut work => return done.map_err(Trouble::told),
-                () = tokio::time::sleep(HEARTBEAT_EVERY) => {
-                    // One that can't be sent is as good as none: the server then gives the step to somebody else.
-                    let _ = ctx.record_heartbeat(()).await;
-                }
-            }
-        }
+        let work = Box::pin(self.step(&ask, ctx.info().attempt >= TRIES, &stopped));
+        alive(&ctx, HEARTBEAT_EVERY, work).await.map_err(Trouble::told)
     }
 }
 

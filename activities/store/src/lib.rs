@@ -75,11 +75,11 @@ pub use held::HeldRow;
 pub use idempotency::{Begun, IdempotencyScope};
 pub use inbound::DeliverySeen;
 pub use intake::{Intake, NewDelivery};
-pub use inventories::{
-    InventoryLock, InventoryLockRow, InventoryRow, InventoryScope, InventoryState, LockFilter, LockResult, LockState, Progress,
-    RecordedRow, VendorSettings,
-};
 pub use intents::NewIntent;
+pub use inventories::{
+    InventoryLock, InventoryLockRow, InventoryRow, InventoryScope, InventoryState, LockFilter, LockResult, LockState,
+    Progress, RecordedRow, VendorSettings,
+};
 pub use keys::{KeyRow, NewKeyRow, Reveal};
 pub use leaf::{canonical_json, leaf_data};
 pub use log::{AuditHead, EventRow};

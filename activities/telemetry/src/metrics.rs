@@ -92,7 +92,11 @@ static CONTRACT_SILENCE: LazyLock<Option<GaugeVec>> = LazyLock::new(|| {
 });
 
 static INVENTORY_FINDINGS: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
-    counter("lock_inventory_findings_total", "Credentials at locks that somebody should look at.", &["vendor", "verdict"])
+    counter(
+        "lock_inventory_findings_total",
+        "Credentials at locks that somebody should look at.",
+        &["vendor", "verdict"],
+    )
 });
 
 static DEVICE_ALERTS: LazyLock<Option<IntCounterVec>> =
