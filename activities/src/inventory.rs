@@ -276,6 +276,7 @@ impl Reader<'_> {
 
     /// What stands at a lock.
     async fn entries(&self, door: DoorId, lock_id: &str) -> Result<Result<Vec<Entry>, VendorError>, StoreError> {
+        let began = Timestamp::now();
         let before = self.recorded(door, &[]).await?;
         let call = CallContext::new(format!("inventory-{door}"), CALL_TIMEOUT);
         let listed = match self.vendor.list(&call, &VendorLockRef::new(lock_id)).await {
@@ -287,7 +288,7 @@ impl Reader<'_> {
         let after = self.recorded(door, &names).await?;
         let now = Timestamp::now();
         let recorded: Vec<Recorded> =
-            after.into_iter().map(|row| settled(row, &before, self.property.clock, now)).collect();
+            after.into_iter().map(|row| settled(row, &before, self.property.clock, (began, now))).collect();
         Ok(Ok(compare(self.name, &seen, &recorded, self.property.clock.now(now))))
     }
 
@@ -308,13 +309,24 @@ fn seen(credential: VendorCredential) -> Seen {
     }
 }
 
-/// A row as it may be compared: moving if it changed since before the vendor was asked, or just before that.
-fn settled(row: RecordedRow, before: &[RecordedRow], clock: ClockOffset, now: Timestamp) -> Recorded {
+/// A row as it may be compared: moving if it changed since before the vendor was asked, or just before that. The vendor may have looked at
+/// any time between.
+fn settled(
+    row: RecordedRow,
+    before: &[RecordedRow],
+    clock: ClockOffset,
+    (began, now): (Timestamp, Timestamp),
+) -> Recorded {
     let RecordedRow { mut recorded, updated_at } = row;
     let old = before.iter().find(|old| old.recorded.credential == recorded.credential);
-    let changed = old.is_some_and(|old| old.updated_at != updated_at || old.recorded.state != recorded.state);
+    let changed = match old {
+        Some(old) => old.updated_at != updated_at || old.recorded.state != recorded.state,
+        None => recorded.state.may_open(),
+    };
     // Rows are stamped with real time or the property's, whichever their writer goes by.
-    let fresh = [now, clock.now(now)].into_iter().any(|now| now.duration_since(updated_at).abs() < SETTLE);
+    let fresh = [(began, now), (clock.now(began), clock.now(now))]
+        .into_iter()
+        .any(|(began, now)| began.duration_since(updated_at) < SETTLE && updated_at.duration_since(now) < SETTLE);
     recorded.moving |= changed || fresh;
     recorded
 }
@@ -415,6 +427,7 @@ mod tests {
     fn what_changed_while_the_vendor_was_asked_is_moving() {
         use CredentialState::{Gone, Live};
         let now: Timestamp = "2026-11-23T12:00:00Z".parse().unwrap();
+        let began = now - SETTLE - SignedDuration::from_secs(4);
         let old = now - SignedDuration::from_hours(1);
         let later = old + SignedDuration::from_mins(1);
         let ahead = ClockOffset::from_millis(3_600_000);
@@ -424,9 +437,12 @@ mod tests {
             (vec![row(old, Live)], row(old, Gone), ClockOffset::REAL, true),
             (vec![], row(old, Gone), ClockOffset::REAL, false),
             (vec![], row(now, Live), ClockOffset::REAL, true),
+            // New since the list was begun, which took longer than rows need to settle.
+            (vec![], row(began, Live), ClockOffset::REAL, true),
+            (vec![], row(began, Gone), ClockOffset::REAL, true),
             (vec![], row(now + SignedDuration::from_hours(1), Live), ahead, true),
         ] {
-            assert_eq!(settled(after.clone(), &before, clock, now).moving, moving, "{before:?} {after:?}");
+            assert_eq!(settled(after.clone(), &before, clock, (began, now)).moving, moving, "{before:?} {after:?}");
         }
     }
 

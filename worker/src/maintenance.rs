@@ -100,14 +100,19 @@ fn options(tenant: TenantId, property: PropertyId) -> WorkflowStartOptions {
         .build()
 }
 
+/// Whoever wakes a loop has other things to store, and the nightly look comes all the same.
+const WAKING: Duration = Duration::from_secs(5);
+
 #[async_trait]
 impl Waker for Loops {
     async fn wake(&self, tenant: TenantId, property: PropertyId, doors: Vec<DoorId>) -> Result<(), WakeError> {
         let start = MaintenanceStart { tenant, property, carried: None };
         let wake = WakeLocks { tenant, doors };
         let options = options(tenant, property);
-        let woken =
-            self.client.signal_with_start_workflow(Maintenance::run, start, Maintenance::wake, wake, options).await;
-        woken.map(drop).map_err(|error| WakeError(error.to_string()))
+        let waking = self.client.signal_with_start_workflow(Maintenance::run, start, Maintenance::wake, wake, options);
+        match tokio::time::timeout(WAKING, waking).await {
+            Ok(woken) => woken.map(drop).map_err(|error| WakeError(error.to_string())),
+            Err(_) => Err(WakeError("Temporal did not answer in time".to_owned())),
+        }
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn credential(record: &DoorRecord, door: DoorId) -> Option<Credential
 /// A record as it is stored.
 pub(super) fn row(record: &DoorRecord, credential: Option<CredentialId>) -> DoorRecordRow {
     DoorRecordRow {
-        id: record.id.chars().take(200).collect(),
+        id: stored_id(record),
         at: record.at_lock,
         at_server: record.at_server,
         kind: word(&record.kind),
@@ -36,6 +36,11 @@ pub(super) fn row(record: &DoorRecord, credential: Option<CredentialId>) -> Door
         credential,
         battery_percent: record.battery_percent,
     }
+}
+
+/// The record's id as its row has it: cut to what a row takes, and without the character that PostgreSQL refuses.
+fn stored_id(record: &DoorRecord) -> String {
+    record.id.chars().filter(|c| *c != '\0').take(200).collect()
 }
 
 fn word(kind: &RecordKind) -> String {
@@ -85,7 +90,7 @@ impl<'a> News<'a> {
     }
 
     fn fresh<'b>(&'b self, fresh: &'b BTreeSet<String>) -> impl Iterator<Item = &'b (&'a DoorRecord, Option<Matched>)> {
-        self.seen.iter().filter(|(record, _)| fresh.contains(&record.id))
+        self.seen.iter().filter(|(record, _)| fresh.contains(&stored_id(record)))
     }
 
     /// Credentials that opened the door, each with its first time here, in one order for all writers.

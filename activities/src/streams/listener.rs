@@ -177,6 +177,8 @@ impl Listener {
                 return std::future::pending().await;
             }
             let newest = some.iter().map(|record| record.at_lock).max();
+            // PostgreSQL's text can't hold a zero byte, and no lock of ours has one in its name.
+            some.retain(|record| !record.lock_id.contains('\0'));
             let mut by_lock = ByLock::new();
             for record in some.drain(..) {
                 by_lock.entry(record.lock_id.clone()).or_default().push(record);

@@ -77,6 +77,9 @@ impl TenantTx<'_> {
                 "WITH due AS MATERIALIZED (
                      SELECT s.property_id, s.vendor FROM vendor_streams s
                      WHERE s.tenant_id = $1 AND s.next_at <= $2 AND (s.leased_until IS NULL OR s.leased_until <= $2)
+                       AND (EXISTS (SELECT FROM properties p WHERE p.tenant_id = $1 AND p.property_id = s.property_id AND p.vendor = s.vendor)
+                            OR EXISTS (SELECT FROM property_vendors v
+                                       WHERE v.tenant_id = $1 AND v.property_id = s.property_id AND v.vendor = s.vendor))
                      ORDER BY s.next_at LIMIT $4 FOR UPDATE SKIP LOCKED
                  ), s AS (
                      UPDATE vendor_streams s SET leased_until = $3, listening_since = $2, epoch = s.epoch + 1 FROM due

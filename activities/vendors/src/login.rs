@@ -53,7 +53,7 @@ impl Login {
         let mut current = self.current.lock().await;
         if current.as_ref().is_none_or(|tokens| !lasts(tokens)) {
             // Another process may have renewed it.
-            if let Some(cached) = self.cached().await {
+            if let Some(cached) = self.cached().await.filter(|cached| is_newer(cached, current.as_ref())) {
                 *current = Some(cached);
             }
         }
@@ -74,7 +74,8 @@ impl Login {
         if let Some(tokens) = current.as_ref().filter(|tokens| other(tokens)) {
             return Ok(tokens.access.clone());
         }
-        if let Some(tokens) = self.cached().await.filter(|tokens| other(tokens)) {
+        let cached = self.cached().await.filter(|tokens| other(tokens) && is_newer(tokens, current.as_ref()));
+        if let Some(tokens) = cached {
             let access = tokens.access.clone();
             *current = Some(tokens);
             return Ok(access);
@@ -119,6 +120,12 @@ impl Login {
             None
         })
     }
+}
+
+/// Whether what is cached came after what is known here: a set that could not be stored must not give way to the one before, whose refresh
+/// token is spent.
+fn is_newer(cached: &TokenSet, known: Option<&TokenSet>) -> bool {
+    known.is_none_or(|known| cached.renew_at > known.renew_at)
 }
 
 fn lasts(tokens: &TokenSet) -> bool {

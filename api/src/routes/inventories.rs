@@ -22,7 +22,7 @@ use lock_domain::{
     Timestamp,
     event::Event,
     ids::{DoorId, InventoryId, PropertyId, ReservationRef, StayId},
-    inventory::{Entry, InventoryRef, Listing},
+    inventory::{Entry, InventoryRef, Listing, Verdict},
     problem::Code,
 };
 use lock_store::{
@@ -348,7 +348,10 @@ fn summary(row: &InventoryLockRow) -> String {
         (LockState::NotRead, None) => "Not read.".to_owned(),
         (LockState::CannotList, _) => format!("Nobody knows what stands here. {}", Listing::of(&row.vendor).without),
         (LockState::Read, _) if row.entries.is_empty() => "Nothing stands here.".to_owned(),
-        (LockState::Read, _) if findings == 0 => "Everything here is ours and as recorded.".to_owned(),
+        (LockState::Read, _) if row.entries.iter().all(|entry| entry.verdict == Verdict::AsRecorded) => {
+            "Everything here is ours and as recorded.".to_owned()
+        }
+        (LockState::Read, _) if findings == 0 => "Nothing to look at.".to_owned(),
         (LockState::Read, _) => format!("{findings} of {} to look at.", row.entries.len()),
     };
     if row.state == LockState::Read && row.online == Some(false) {

@@ -359,7 +359,12 @@ fn entry(verdict: Verdict, listing: &Listing, seen: Option<&Seen>, row: Option<&
     Entry {
         verdict,
         kind: row.map(|row| row.kind).or(listing.only_kind()),
-        reference: seen.map(|seen| seen.reference.clone()).filter(|id| !foreign || looks_ours(id) || is_an_id(id)),
+        // Where the vendor's id of a user is the name that people typed, it is kept no more than the name is.
+        reference: seen
+            .filter(|seen| {
+                !foreign || looks_ours(&seen.reference) || is_an_id(&seen.reference) && seen.reference != seen.name
+            })
+            .map(|seen| seen.reference.clone()),
         named_as_ours: foreign && seen.is_some_and(|seen| looks_ours(&seen.name)),
         window: seen.and_then(|seen| seen.window),
         opens: seen.is_some_and(|seen| !over(seen.window, now)),

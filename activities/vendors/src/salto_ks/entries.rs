@@ -107,7 +107,10 @@ impl SaltoKs {
         let mut url = session.url(ENTRIES, &["entries"]);
         url.query_pairs_mut().append_pair("$orderby", "utc_date_time desc").append_pair("$top", PAGE);
         let mut records = Vec::new();
-        for _ in 0..MOST_PAGES {
+        for pages in 1..=MOST_PAGES {
+            if pages == MOST_PAGES {
+                tracing::error!(pages, %since, "the log is longer than what is read of it; the oldest events are left out");
+            }
             let reply = session.call(operation, ENTRIES, &url, None).await?;
             let page: Option<wire::Page<Value>> = wire::page(reply.value);
             let (rows, next) = page.ok_or_else(|| trouble(ENTRIES, Condition::BadAnswer))?;

@@ -32,6 +32,8 @@ use crate::records::DoorRecord;
 const NEGOTIATE: Verb = Verb::post("POST hub/entries/negotiate").harmless();
 const CONNECT: Verb = Verb::get("GET hub/entries");
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// For reading the log, of a day or more, page by page.
+const LOG_TIMEOUT: Duration = Duration::from_secs(300);
 /// Largest message, bytes.
 const LARGEST: usize = 256 * 1024;
 /// While no connection can be had the log is read at each try, from so long before the last known event on.
@@ -107,7 +109,12 @@ impl SaltoKs {
             let connected = self.connect(&events).await;
             // Locks that were out of reach tell late what was long ago, and may have told it in the gap.
             let gap = if connected.is_ok() { assume.stream_overlap } else { MEANWHILE };
-            let caught_up = self.catch_up(&mut passed, gap, &records).await;
+            let mut caught_up = self.catch_up(&mut passed, gap, &records).await;
+            if let (Ok(_), Err(error)) = (&connected, &caught_up) {
+                // What opens now is worth more than what locks tell late, which the next connection asks for again.
+                tracing::warn!(vendor = NAME, %error, "the log of a day can't be read; reading less");
+                caught_up = self.catch_up(&mut passed, MEANWHILE, &records).await;
+            }
             let mut wait = None;
             match (connected, caught_up) {
                 (_, Ok(Err(Unheard))) => return Ok(()),
@@ -143,7 +150,7 @@ impl SaltoKs {
         records: &Sender<DoorRecord>,
     ) -> Result<Result<(), Unheard>, VendorError> {
         let from = passed.last.saturating_sub(overlap).unwrap_or(Timestamp::MIN);
-        let call = CallContext::new("follow", CALL_TIMEOUT);
+        let call = CallContext::new("follow", LOG_TIMEOUT);
         let mut missed = self.entries(Operation::begin(&call), from).await?;
         missed.sort_by_key(|record| record.at_lock);
         for record in missed {
