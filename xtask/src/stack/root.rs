@@ -4,7 +4,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -13,6 +13,8 @@ use super::state::StateFile;
 use super::user::fallback_dir;
 
 const SIBLING_GRACE: Duration = Duration::from_secs(30);
+/// So long a lock may be held by nobody who means it.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// Makes the folder.
 pub(super) fn create_root(root: &Path) -> Result<()> {
@@ -23,7 +25,13 @@ pub(super) fn create_root(root: &Path) -> Result<()> {
 pub(super) fn lock_root(root: &Path) -> Result<File> {
     let path = root.join("lock");
     let file = OpenOptions::new().create(true).append(true).open(&path)?;
-    if file.try_lock().is_err() {
+    // A program that another thread starts at this moment has a copy of every open file until it has become itself.
+    let until = Instant::now() + MOMENT;
+    while file.try_lock().is_err() {
+        if Instant::now() < until {
+            std::thread::sleep(MOMENT / 50);
+            continue;
+        }
         let supervisor = StateFile::of(root).load().and_then(|state| state.supervisor);
         let who = supervisor.map_or_else(String::new, |supervisor| format!(" (process {})", supervisor.pid));
         bail!("a stack runs in {} already{who}: end it with `cargo xtask down`", root.display());
