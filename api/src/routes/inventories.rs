@@ -1,6 +1,6 @@
 //! Inventories: what stands at a property's locks at the vendor, ours and others'. Asked for, followed, read and ended.
 
-use super::{Page, limit};
+use super::Page;
 use crate::{
     accept,
     auth::{self, Allowed},
@@ -139,14 +139,11 @@ pub(crate) async fn list(
     Param(property): Param<String>,
     Asked(page): Asked<Page>,
 ) -> Result<axum::Json<InventoryPage>, Problem> {
-    let limit = limit(page.limit)?;
-    let after: Option<InventoryId> = page.cursor.as_deref().map(|c| cursor::decode("inventories", c)).transpose()?;
+    let page = cursor::slice::<InventoryId>("inventories", page.cursor.as_deref(), page.limit)?;
     let mut tx = state.store().tenant(allowed.key.tenant).await.map_err(failure::store)?;
     let property = auth::property(&mut tx, &allowed.key, &property).await?;
-    let mut rows = tx.inventories(property.id, after, limit + 1).await.map_err(failure::store)?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next_cursor = rows.last().filter(|_| more).map(|row| cursor::encode("inventories", row.id));
+    let mut rows = tx.inventories(property.id, page.after, page.rows()).await.map_err(failure::store)?;
+    let next_cursor = page.cut(&mut rows, |row| row.id);
     let mut inventories = Vec::with_capacity(rows.len());
     for row in &rows {
         inventories.push(body(&mut tx, row).await?);
@@ -200,18 +197,15 @@ pub(crate) async fn locks(
     Param((property, id)): Param<(String, String)>,
     Asked(filter): Asked<InventoryFilter>,
 ) -> Result<axum::Json<InventoryLockPage>, Problem> {
-    let limit = limit(filter.limit)?;
-    let after: Option<u32> = filter.cursor.as_deref().map(|c| cursor::decode("inventory-locks", c)).transpose()?;
+    let page = cursor::slice::<u32>("inventory-locks", filter.cursor.as_deref(), filter.limit)?;
     let mut tx = state.store().tenant(allowed.key.tenant).await.map_err(failure::store)?;
     let property = auth::property(&mut tx, &allowed.key, &property).await?;
     let inventory = find(&mut tx, property.id, &id).await?;
-    let which = LockFilter { after: after.unwrap_or(0), findings: filter.findings, limit: limit + 1 };
+    let which = LockFilter { after: page.after.unwrap_or(0), findings: filter.findings, limit: page.rows() };
     let mut rows = tx.inventory_locks(inventory.id, which).await.map_err(failure::store)?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
+    let next_cursor = page.cut(&mut rows, |row| row.place);
     let stays: BTreeSet<StayId> = rows.iter().flat_map(|row| &row.entries).filter_map(|entry| entry.stay).collect();
     let reservations = tx.reservations_of(&stays).await.map_err(failure::store)?;
-    let next_cursor = rows.last().filter(|_| more).map(|row| cursor::encode("inventory-locks", row.place));
     let locks = rows.into_iter().map(|row| lock(row, &reservations)).collect();
     Ok(axum::Json(InventoryLockPage { locks, next_cursor }))
 }

@@ -322,6 +322,7 @@ fn found(listing: &Listing, seen: &Seen, row: &Recorded, now: Timestamp) -> Verd
         S::Planned | S::Refused | S::Gone if over(seen.window, now) => Verdict::Expired,
         S::Planned | S::Refused | S::Gone => Verdict::Ghost,
         S::Live if seen.name != row.token && !seen.name.is_empty() => Verdict::Changed,
+        S::Live if over(row.window, now) && over(seen.window, now) => Verdict::Expired,
         S::Live if row.window.is_some_and(|window| differs(listing, seen.window, window)) => Verdict::Changed,
         S::Live => Verdict::AsRecorded,
     }

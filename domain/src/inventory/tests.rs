@@ -113,17 +113,18 @@ fn what_is_not_ours_is_kept_without_its_name() {
         seen("4711", "Anna Guest", None),
         seen("Anna Guest", "Anna Guest", hours(10, 20)),
         seen("77", &token(77), hours(10, 11)),
+        seen("JSMITH1", "JSMITH1", hours(10, 11)),
     ];
     let entries = compare("ttlock", &others, &[], at(12));
     assert!(entries.iter().all(|entry| entry.verdict == Verdict::Unknown && entry.kind == Some(KeyKind::Pin)));
     let ids: Vec<_> = entries.iter().map(|entry| entry.reference.as_deref()).collect();
-    assert_eq!(ids, [Some("4711"), None, Some("77")], "an id that reads like a name is not kept");
+    assert_eq!(ids, [Some("4711"), None, Some("77"), None], "an id that reads like a name, or is one, is not kept");
     assert_eq!(
         entries.iter().map(|e| (e.opens, e.named_as_ours)).collect::<Vec<_>>(),
-        [(true, false), (true, false), (false, true)]
+        [(true, false), (true, false), (false, true), (false, false)]
     );
     let kept = serde_json::to_string(&entries).unwrap();
-    assert!(!kept.contains("Anna"), "{kept}");
+    assert!(!kept.contains("Anna") && !kept.contains("SMITH"), "{kept}");
     assert_eq!(compare("visionline", &others[..1], &[], at(12))[0].kind, None, "card or telephone");
 }
 

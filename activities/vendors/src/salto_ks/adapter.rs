@@ -308,7 +308,12 @@ impl LockVendor for SaltoKs {
         let (users, now) = self.users(operation, None).await?;
         let mut listed = Vec::with_capacity(members.len());
         for user in users.iter().filter(|user| members.iter().any(|member| member.id == user.user.id)) {
-            listed.push(self.read_back(operation, user, now).await?);
+            let mut credential = self.read_back(operation, user, now).await?;
+            // Without a seat or a PIN ours opens nothing any more, whatever end its user has.
+            if user.token().is_some() && !credential.confirmed_at_lock {
+                credential.window = Some(Window { from: Timestamp::UNIX_EPOCH, until: now });
+            }
+            listed.push(credential);
         }
         Ok(listed)
     }

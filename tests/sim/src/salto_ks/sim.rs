@@ -117,6 +117,13 @@ impl SaltoKsSim {
         }
     }
 
+    /// Somebody forbids all guests their PINs in the vendor's own program.
+    pub fn forbid_pins(&self) {
+        for user in self.world().users.values_mut().filter(|user| user.role == "site_guest") {
+            user.use_pin = false;
+        }
+    }
+
     /// Somebody gives a person a PIN for a lock in the vendor's own program, by an access group of its own; returns the user's id. None for an
     /// unknown lock.
     pub fn let_in(&self, lock_id: &str, alias: &str, pin: &str) -> Option<String> {

@@ -296,6 +296,18 @@ async fn lists_in_other_forms_and_pages_are_read() {
 }
 
 #[tokio::test]
+async fn a_guest_who_is_blocked_is_listed_as_one_whose_window_is_over() {
+    let rig = Rig::new(1).await;
+    let issued = rig.issue(&call(), 1, &[0]).await.unwrap();
+    let listed = rig.vendor.list(&call(), &rig.door(0)).await.unwrap();
+    assert_eq!((listed[0].window.unwrap().until, listed[0].confirmed_at_lock), (stay().until, true));
+    rig.sim().forbid_pins();
+    assert!(!rig.opens(0, &pin(&issued)));
+    let listed = rig.vendor.list(&call(), &rig.door(0)).await.unwrap();
+    assert!(listed[0].window.unwrap().until <= Timestamp::now() && !listed[0].confirmed_at_lock, "{listed:?}");
+}
+
+#[tokio::test]
 async fn more_doors_keep_the_digits_and_a_key_that_is_gone_is_said_to_be() {
     let rig = Rig::new(3).await;
     let issued = rig.issue(&call(), 1, &[0]).await.unwrap();
