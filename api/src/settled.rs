@@ -31,7 +31,7 @@ pub(crate) struct Waiting {
 
 impl Settled {
     /// Listens for a command's verdict, from now on.
-    pub(crate) fn expect(&self, command: CommandId) -> Waiting {
+    pub(crate) fn wait_for(&self, command: CommandId) -> Waiting {
         let heard = Arc::new(Notify::new());
         self.lock().insert(command, heard.clone());
         Waiting { settled: self.clone(), command, heard }
@@ -89,7 +89,7 @@ mod tests {
     async fn whoever_waits_hears_of_its_own_command_also_if_it_comes_first() {
         let settled = Settled::default();
         let (mine, other) = (CommandId::from_uuid(Uuid::from_u128(1)), CommandId::from_uuid(Uuid::from_u128(2)));
-        let waiting = settled.expect(mine);
+        let waiting = settled.wait_for(mine);
         settled.tell(other);
         assert!(futures::FutureExt::now_or_never(waiting.heard()).is_none());
         settled.tell(mine);

@@ -27,7 +27,7 @@ pub(super) async fn deliver(
             return Ok(answer(StatusCode::ACCEPTED, &planned.body));
         }
     }
-    let waiting = state.settled().expect(planned.command.id);
+    let waiting = state.settled().wait_for(planned.command.id);
     let sending = state.engine().submit(planned.target.clone(), planned.command.clone(), ask.wait);
     let sent = tokio::select! {
         sent = sending => sent,
