@@ -4,6 +4,7 @@
 use crate::{
     health::Circuits,
     outcome::{Told, during, proven_before, waiting},
+    places,
     whole_key::Rest,
 };
 use jiff::Timestamp;
@@ -118,6 +119,11 @@ impl Answer {
         self.target.pin_source == PinSource::Vendor && self.told.kind == OutcomeKind::Gone
     }
 
+    /// Whether the lock has said that it is full, or has taken a code although it had said so.
+    fn tells_of_room(&self) -> bool {
+        self.told.code == Some(Code::LockFull) || (self.target.said_full && self.told.kind == OutcomeKind::Live)
+    }
+
     /// Whether its key's row may change with it.
     fn changes_its_key(&self) -> bool {
         self.joins.is_some() || self.pins.stale || self.pins.made.is_some() || self.loses_digits()
@@ -156,16 +162,27 @@ pub(crate) async fn intend(
         .filter(|(_, effect, target)| nothing_to_send(effect, target, round).is_none())
         .min_by_key(|(place, ..)| *place)
         .map(|(_, effect, _)| effect.key);
+    let hold = |effect: &Effect, target: &EffectTarget| {
+        circuits.hold(&target.vendor, effect.credential, now).filter(|_| effect.action != Action::Revoke)
+    };
+    let asking = targets.iter().filter(|(_, effect, target)| {
+        places::needs_place(effect, target)
+            && nothing_to_send(effect, target, round).is_none()
+            && hold(effect, target).is_none()
+    });
+    let asking: Vec<_> = asking.map(|(place, effect, target)| (*place, **effect, target)).collect();
+    let places::Asked { waits, told } = places::ask(&mut tx, batch, asking, now).await?;
     let mut intents = Vec::with_capacity(effects.len());
     let mut sending = Vec::with_capacity(effects.len());
     let mut held: Vec<Event> = Vec::new();
     for (place, effect, target) in targets {
-        let hold = circuits.hold(&target.vendor, effect.credential, now).filter(|_| effect.action != Action::Revoke);
+        let held_back = hold(effect, &target).map(|after| (Code::VendorCircuitOpen, after));
+        let held_back = held_back.or_else(|| waits.get(&place).map(|after| (Code::LockFull, *after)));
         let later = is_card(effect, &target) && card != Some(effect.key);
-        let without = match (nothing_to_send(effect, &target, round), hold) {
+        let without = match (nothing_to_send(effect, &target, round), held_back) {
             (Some(without), _) => without,
             (None, None) if later => Tried::later(),
-            (None, Some(after)) => wait(&mut tx, effect, &target, after, now, &mut held).await?,
+            (None, Some(why)) => wait(&mut tx, effect, &target, why, now, &mut held).await?,
             (None, None) => {
                 sending.push((place, *effect, target));
                 continue;
@@ -175,6 +192,9 @@ pub(crate) async fn intend(
     }
     intents.extend(enter(&mut tx, sending, number, now).await?.into_iter().map(|(place, intent)| (place, Ok(intent))));
     tx.append(batch.clock.now(now), batch.id.property, Some(stay), &held).await?;
+    for (other, event) in told {
+        tx.append(batch.clock.now(now), batch.id.property, Some(other), &[event]).await?;
+    }
     tx.commit().await?;
     intents.sort_by_key(|(place, _)| *place);
     Ok(Intended { intents: intents.into_iter().map(|(_, intent)| intent).collect(), standing })
@@ -204,11 +224,11 @@ async fn wait(
     tx: &mut TenantTx<'_>,
     effect: &Effect,
     target: &EffectTarget,
-    after: Duration,
+    (code, after): (Code, Duration),
     now: Timestamp,
     held: &mut Vec<Event>,
 ) -> Result<Tried, StoreError> {
-    let (code, state) = (Code::VendorCircuitOpen, waiting(effect.action, target.state));
+    let state = waiting(effect.action, target.state);
     if tx.note_waiting(effect.credential, state, code, now).await? {
         let (key, door) = (effect.key, effect.door);
         held.push(Event::EffectPending { key, door, state, code, still_valid_until: None });
@@ -268,15 +288,30 @@ pub(crate) async fn keep<'a>(
     let mut events: Vec<Event> = Vec::new();
     let mut tx = store.tenant(batch.id.tenant).await?;
     let outcomes: Vec<Outcome<'_>> = answers.iter().map(|answer| answer.outcome(now)).collect();
-    let log_next = !answers.iter().any(|answer| answer.changes_its_key());
+    let log_next = !answers.iter().any(|answer| answer.changes_its_key() || answer.tells_of_room());
     let recorded = tx.record_outcomes(&outcomes, log_next).await?;
-    for (answer, recorded) in answers.into_iter().zip(recorded) {
-        if recorded == Recorded::Applied {
-            keep_one(&mut tx, answer, at, &mut events).await?;
-        }
+    let applied: Vec<&Answer> =
+        answers.into_iter().zip(recorded).filter(|(_, what)| *what == Recorded::Applied).map(|(one, _)| one).collect();
+    note_rooms(&mut tx, &applied, now).await?;
+    for answer in applied {
+        keep_one(&mut tx, answer, at, &mut events).await?;
     }
     tx.append(at, property, Some(batch.id.stay), &events).await?;
     tx.commit().await
+}
+
+/// What answers say about the room that there is in locks, in the order in which everybody locks several.
+async fn note_rooms(tx: &mut TenantTx<'_>, answers: &[&Answer], now: Timestamp) -> Result<(), StoreError> {
+    let mut telling: Vec<&&Answer> = answers.iter().filter(|answer| answer.tells_of_room()).collect();
+    telling.sort_by_key(|answer| answer.effect.door);
+    for answer in telling {
+        let door = answer.effect.door;
+        match answer.told.kind {
+            OutcomeKind::Live => tx.note_room(door, now).await?,
+            _ => tx.note_full_lock(answer.target.property, door, now).await?,
+        }
+    }
+    Ok(())
 }
 
 async fn keep_one(

@@ -20,6 +20,7 @@ mod key_step;
 mod ledger;
 pub mod maintenance;
 mod outcome;
+mod places;
 mod record;
 pub mod streams;
 mod vault;

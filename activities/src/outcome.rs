@@ -59,6 +59,13 @@ pub(crate) fn waiting(action: Action, before: CredentialState) -> CredentialStat
     }
 }
 
+/// Whether a credential takes up room in its lock, as far as anyone can know.
+pub(crate) fn stands(target: &EffectTarget) -> bool {
+    let there =
+        matches!(target.state, CredentialState::Live | CredentialState::Unconfirmed | CredentialState::Revoking);
+    there || target.open_intent.is_some() || target.unresolved_since.is_some()
+}
+
 /// Whether nothing needs to be sent, because an earlier run of the same effect has proven it.
 pub(crate) fn proven_before(action: Action, target: &EffectTarget) -> Option<Known> {
     if target.open_intent.is_some() {

@@ -111,6 +111,12 @@ pub enum Verb {
         /// The key.
         key: KeyId,
     },
+    /// A lock is full, and a guest who arrives earlier needs a place in it: the keys are taken out of it, and put back as soon as there is room,
+    /// with the same digits. It means nothing once the stay has begun. See [`crate::slots`].
+    GiveWay {
+        /// The lock's door.
+        door: DoorId,
+    },
     /// Another vendor's doors of the same rooms, with keys of that vendor, because the stay's own vendor is down and nothing is proven there.
     /// What may stand in the locks that are left is taken out once the new keys are proven.
     Divert {
@@ -156,11 +162,13 @@ pub enum VerbKind {
     Divert,
     /// See [`Verb::Used`].
     Used,
+    /// See [`Verb::GiveWay`].
+    GiveWay,
 }
 
 impl VerbKind {
     /// All verbs.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::New,
         Self::Duplicate,
         Self::Reissue,
@@ -174,6 +182,7 @@ impl VerbKind {
         Self::Read,
         Self::Divert,
         Self::Used,
+        Self::GiveWay,
     ];
 
     /// The verb's name, as in JSON and SQL.
@@ -192,6 +201,7 @@ impl VerbKind {
             Self::Read => "read",
             Self::Divert => "divert",
             Self::Used => "used",
+            Self::GiveWay => "give_way",
         }
     }
 }
@@ -221,6 +231,7 @@ impl Verb {
             Self::Read => VerbKind::Read,
             Self::Divert { .. } => VerbKind::Divert,
             Self::Used { .. } => VerbKind::Used,
+            Self::GiveWay { .. } => VerbKind::GiveWay,
         }
     }
 }

@@ -91,6 +91,7 @@ impl FeedGuard {
             | Verb::Resume
             | Verb::Read
             | Verb::Used { .. }
+            | Verb::GiveWay { .. }
             | Verb::Divert { .. } => false,
         }
     }

@@ -21,6 +21,7 @@ pub mod inventory;
 pub mod pin;
 pub mod policy;
 pub mod problem;
+pub mod slots;
 pub mod stay;
 pub mod vault;
 pub mod vendor;

@@ -31,6 +31,7 @@ mod lifecycle;
 mod maintenance;
 mod one_shot;
 mod pins;
+mod places;
 mod race;
 mod recorded;
 mod reinstate;

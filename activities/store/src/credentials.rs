@@ -96,6 +96,8 @@ pub struct EffectTarget {
     pub round: u64,
     /// The record says that the stay is not over and not suspended: keys may be put into locks.
     pub stay_open: bool,
+    /// The lock has said that it is full: a new code there needs a place first.
+    pub said_full: bool,
     /// An attempt without an outcome: its writer died, or is still at it. Read back at the vendor before anything else.
     pub open_intent: Option<Attempt>,
 }
@@ -166,13 +168,15 @@ impl TenantTx<'_> {
                             CASE WHEN v.row_id IS NULL THEN p.vendor_sealed ELSE v.sealed END AS vendor_sealed,
                             CASE WHEN v.row_id IS NULL THEN p.config_version ELSE v.config_version END AS config_version,
                             d.name AS door_name, d.vendor, d.vendor_lock_id, k.pin_sealed, k.pin_source, k.pin_credential_id, k.one_time,
-                            k.kind, k.encoder, s.phase NOT IN ('ending', 'ended') AND NOT s.suspended AS stay_open
+                            k.kind, k.encoder, s.phase NOT IN ('ending', 'ended') AND NOT s.suspended AS stay_open,
+                            f.door_id IS NOT NULL AS said_full
                      FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $6::text[], $10::text[])
                           AS a (credential_id, key_id, door_id, door_token, key_token)
                      JOIN keys k ON k.tenant_id = $1 AND k.key_id = a.key_id AND k.stay_id = $5
                      JOIN stays s ON s.tenant_id = $1 AND s.stay_id = k.stay_id
                      JOIN properties p ON p.tenant_id = $1 AND p.property_id = s.property_id
                      JOIN doors d ON d.tenant_id = $1 AND d.property_id = s.property_id AND d.door_id = a.door_id
+                     LEFT JOIN full_locks f ON f.tenant_id = $1 AND f.door_id = a.door_id
                      LEFT JOIN property_vendors v ON v.tenant_id = $1 AND v.property_id = s.property_id AND v.vendor = d.vendor
                                                   AND d.vendor <> p.vendor
                  ), held AS (
@@ -246,6 +250,7 @@ fn target(row: &PgRow) -> Result<EffectTarget, StoreError> {
         unresolved_since: row.at_opt("unresolved_since")?,
         round: u64::try_from(row.int("round")?).map_err(|_| StoreError::Corrupt("round"))?,
         stay_open: row.try_get("stay_open")?,
+        said_full: row.flag("said_full")?,
         open_intent: row.json_opt("open_intent")?,
     })
 }

@@ -10,7 +10,7 @@ pub fn allowed(verb: VerbKind, phase: StayPhase) -> Result<(), Code> {
         (V::New, P::Ended) => Err(Code::StayEnded),
         (V::New, _) => Err(Code::StayExists),
         (_, P::Ending | P::Ended) => Err(Code::StayEnded),
-        (V::CheckOut | V::Read | V::Used, P::Planned) => Err(Code::StayNotBegun),
+        (V::CheckOut | V::Read | V::Used | V::GiveWay, P::Planned) => Err(Code::StayNotBegun),
         (V::Resume, P::Suspended) => Ok(()),
         (V::Resume, _) => Err(Code::StayNotSuspended),
         (V::Duplicate | V::Reissue | V::Suspend | V::Read, P::Suspended) => Err(Code::StaySuspended),
@@ -128,6 +128,7 @@ impl Stay {
             Verb::Cancel => self.end(EndCause::NoShow, Some(command.id)),
             Verb::Read => self.reading = true,
             Verb::Used { key } => self.used(*key, Some(command.id)),
+            Verb::GiveWay { door } => self.give_way(*door, now),
             Verb::Divert { vendor, doors, keys, issue_ahead_s } => {
                 self.elsewhere.extend(vendor.iter().map(|vendor| (vendor.clone(), doors.clone())));
                 self.divert(command.id, doors, keys, *issue_ahead_s);

@@ -20,10 +20,12 @@
 //! Read         |   no    |   yes   |  yes   |  yes   |    no     |   no   |  no
 //! Divert       |   no    |   yes   |  no    |   no   |    no     |   no   |  no
 //! Used         |   no    |   yes   |  yes   |  yes   |    yes    |   no   |  no
+//! GiveWay      |   no    |   yes   |  yes   |  yes   |    yes    |   no   |  no
 //! ```
 
 mod apply;
 mod divert;
+mod give_way;
 mod kind;
 mod plan;
 mod record;

@@ -94,6 +94,7 @@ impl Stay {
             self.moving = None;
         }
         self.arrive();
+        self.have_given_way();
         let replaced: Vec<KeyId> = {
             let superseded = self.keys.iter().filter(|k| matches!(k.wish, Wish::Until(_)));
             superseded.filter(|k| k.credentials.iter().all(|c| !self.kept(k, c))).map(|k| k.id).collect()

@@ -21,6 +21,9 @@ pub(super) fn asked(verb: VerbKind) -> &'static str {
         VerbKind::Read => "read the locks back",
         VerbKind::Divert => "make the keys at another vendor's doors of the room",
         VerbKind::Used => "end a key that has opened its room",
+        VerbKind::GiveWay => {
+            "give a place in a full lock to a guest who arrives earlier; the key comes back when there is room"
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod any_verb;
 mod divert;
+mod give_way;
 mod history;
 mod modify_stay;
 mod new;

@@ -15,8 +15,6 @@ use super::lock::{HOUR_MS, Lock, MINUTE_MS, ONE_TIME, PERIOD, PERMANENT, Passcod
 use super::params::Params;
 use super::world::World;
 
-/// Custom codes that fit in a lock.
-const CUSTOM_CODES: usize = 250;
 /// Codes that open once, for one starting hour of a lock. The number is published, the answer to one too many is not.
 const ONE_TIME_CODES_PER_START: usize = 200;
 const LONGEST_NAME: usize = 100;
@@ -28,12 +26,13 @@ pub(crate) fn add(world: &mut World, caller: &Caller, params: &Params) -> Result
     let reaches = params.one_of("addType", 1, &[1, 2, 4])? != 1;
     let name = name(params)?;
     let dates = if kind == PERIOD { Some(required_dates(params)?) } else { None };
+    let room = world.policy.codes_per_lock;
     let lock = world.lock_of(&caller.username, lock_id)?;
     check_digits(&pin)?;
     if lock.pin_in_use(&pin, None) {
         return Err(SAME_CODE_EXISTS);
     }
-    if lock.custom_count() >= CUSTOM_CODES {
+    if lock.custom_count() >= room {
         return Err(CODE_SPACE_FULL);
     }
     let plan = minutes(pin, dates, lock);

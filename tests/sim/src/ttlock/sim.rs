@@ -203,6 +203,7 @@ impl TtlockSim {
         policy.calls_per_second = patch.calls_per_second.unwrap_or(policy.calls_per_second);
         policy.token_life_s = patch.token_life_s.unwrap_or(policy.token_life_s);
         policy.refuse_change_of_unused = patch.refuse_change_of_unused.unwrap_or(policy.refuse_change_of_unused);
+        policy.codes_per_lock = patch.codes_per_lock.unwrap_or(policy.codes_per_lock);
         world.touch();
     }
 

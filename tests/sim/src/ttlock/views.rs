@@ -177,6 +177,8 @@ pub struct PolicyPatch {
     pub token_life_s: Option<i64>,
     /// Whether a random code that nobody has used refuses to be changed (`-3008`).
     pub refuse_change_of_unused: Option<bool>,
+    /// Custom passcodes that fit into a lock (`-3009`).
+    pub codes_per_lock: Option<usize>,
 }
 
 /// Ends tokens before their time.

@@ -73,6 +73,13 @@ pub(crate) struct Policy {
     pub(crate) calls_per_second: u32,
     pub(crate) token_life_s: i64,
     pub(crate) refuse_change_of_unused: bool,
+    #[serde(default = "custom_codes")]
+    pub(crate) codes_per_lock: usize,
+}
+
+/// What the vendor says of its keypad locks.
+pub(crate) fn custom_codes() -> usize {
+    250
 }
 
 /// Everything.
@@ -119,6 +126,7 @@ impl Default for World {
                 calls_per_second: 0,
                 token_life_s: 7_776_000,
                 refuse_change_of_unused: true,
+                codes_per_lock: custom_codes(),
             },
             journal: Journal::default(),
             faults: Faults::default(),
