@@ -93,6 +93,7 @@ pub(crate) fn described() -> (axum::Router<AppState>, Document) {
         .routes(routes!(devices::tasks))
         .routes(routes!(devices::done))
         .routes(routes!(devices::run))
+        .routes(routes!(places::list))
         .routes(routes!(held::list))
         .routes(routes!(held::approve))
         .routes(routes!(held::reject))

@@ -120,5 +120,21 @@ pub fn turn(full: SaidFull, others: &[Claim], asking: &Claim, present: Timestamp
     Turn::Wait { way, again }
 }
 
+/// How a full lock stands, in words: `fits` codes of ours fitted when it said that it was full, `held` stand there now, and so many wait.
+pub fn summary(fits: u32, held: u32, waiting: usize) -> String {
+    let codes = |n: u32| if n == 1 { "1 code".to_owned() } else { format!("{n} codes") };
+    let held = match (held, held < fits) {
+        (0, false) => "None of this service's codes fits: others have filled the lock.".to_owned(),
+        (_, false) => format!("The lock is full with {} of this service and whatever others made.", codes(held)),
+        (_, true) => format!("{} of {} that fit are there.", codes(held), fits),
+    };
+    let waits = match waiting {
+        0 => "Nobody waits.",
+        1 => "One stay waits; delete codes that nobody needs in the vendor's app.",
+        _ => "Stays wait, the first to arrive has the next place; delete codes that nobody needs in the vendor's app.",
+    };
+    format!("{held} {waits}")
+}
+
 #[cfg(test)]
 mod tests;

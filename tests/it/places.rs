@@ -60,6 +60,11 @@ async fn a_booking_for_later_gives_its_place_in_a_full_lock_to_a_nearer_one_and_
     let timeline = hotel.pms.get("stays/LATER/timeline").await.expect(200).body.to_string();
     assert!(timeline.contains("give a place in a full lock to a guest who arrives earlier"), "{timeline}");
     let asked = adds(&hotel);
+    let locks = hotel.pms.get("full-locks").await.expect(200).body;
+    let waiting: Vec<_> =
+        locks["locks"][0]["waiting"].as_array().unwrap().iter().map(|one| &one["reservation"]).collect();
+    assert_eq!(waiting, ["LATER", "LATEST"], "in the order of their turns: {locks}");
+    assert_eq!((&locks["locks"][0]["fits"], &locks["locks"][0]["held"]), (&json!(1), &json!(1)), "{locks}");
 
     // He leaves: the one who arrives next has the place, not the one who arrives last.
     hotel.pms.verb("NOW", "check-out", json!({})).await.ok();

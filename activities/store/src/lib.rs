@@ -91,7 +91,7 @@ pub use outages::{OutageRow, StepRow, TouchedRow};
 pub use outbox::OutboxListener;
 pub use outcomes::{Outcome, OutcomeKind, Recorded};
 pub use pins::PinReservation;
-pub use places::FullLock;
+pub use places::{FullLock, FullLockRow, WaitingRow};
 pub use properties::{NewProperty, Property};
 pub use property_vendors::PropertyVendor;
 pub use rooms::{Door, NewDoor, Room, RoomWithDoors};

@@ -3,9 +3,10 @@
 use crate::{StoreError, TenantTx, row::RowExt, time::Ts};
 use jiff::Timestamp;
 use lock_domain::{
-    ids::{CredentialId, DoorId, PropertyId, StayId},
+    ids::{CredentialId, DoorId, PropertyId, ReservationRef, StayId},
     slots::{Claim, STALE, SaidFull, Standing},
 };
+use sqlx::postgres::PgRow;
 
 /// A full lock, as whoever wants a place in it must know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +17,94 @@ pub struct FullLock {
     pub claims: Vec<Claim>,
 }
 
+/// A full lock, as people look at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FullLockRow {
+    /// Its door.
+    pub door: DoorId,
+    /// The door's name.
+    pub door_name: String,
+    /// So many codes of ours fitted when it said that it was full.
+    pub fits: u32,
+    /// So many stand there now.
+    pub held: u32,
+    /// When it said so, or was last tried all the same; `None` if it may be tried at once.
+    pub told_at: Option<Timestamp>,
+    /// Who waits, in the order of their turns.
+    pub waiting: Vec<WaitingRow>,
+}
+
+/// A stay that waits for a place in a full lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingRow {
+    /// Which.
+    pub stay: StayId,
+    /// The PMS's name of it.
+    pub reservation: ReservationRef,
+    /// When it begins, on the property's clock.
+    pub arrives: Timestamp,
+    /// Since when it waits, real time.
+    pub since: Timestamp,
+}
+
 impl TenantTx<'_> {
+    /// The full locks of a property in the order of their doors, after `after`, with whoever waits as of `now` (real time). Two round trips.
+    pub async fn full_locks(
+        &mut self,
+        property: PropertyId,
+        after: Option<DoorId>,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<FullLockRow>, StoreError> {
+        let rows = self
+            .query(
+                "SELECT f.door_id, d.name, f.ours, NULLIF(f.told_at, 'epoch') AS told_at, (
+                     SELECT count(*) FROM credentials c WHERE c.tenant_id = $1 AND c.door_id = f.door_id
+                        AND (c.state IN ('live', 'unconfirmed', 'revoking') OR c.open_intent IS NOT NULL OR c.unresolved_since IS NOT NULL)
+                 ) AS held
+                 FROM full_locks f JOIN doors d ON d.tenant_id = $1 AND d.door_id = f.door_id
+                 WHERE f.tenant_id = $1 AND f.property_id = $2 AND ($3::uuid IS NULL OR f.door_id > $3) ORDER BY f.door_id LIMIT $4",
+            )
+            .bind(property.as_uuid())
+            .bind(after.map(|door| door.as_uuid()))
+            .bind(i64::from(limit))
+            .fetch_all(&mut *self.tx)
+            .await?;
+        let number =
+            |row: &PgRow, name: &'static str| u32::try_from(row.int(name)?).map_err(|_| StoreError::Corrupt(name));
+        let lock = |row: &PgRow| -> Result<FullLockRow, StoreError> {
+            let (door, door_name) = (DoorId::from_uuid(row.uuid("door_id")?), row.text("name")?);
+            let (fits, held, told_at) = (number(row, "ours")?, number(row, "held")?, row.at_opt("told_at")?);
+            Ok(FullLockRow { door, door_name, fits, held, told_at, waiting: Vec::new() })
+        };
+        let mut locks = rows.iter().map(lock).collect::<Result<Vec<_>, _>>()?;
+        let waiting = self
+            .query(
+                "SELECT w.door_id, c.stay_id, s.reservation, s.window_from, w.since
+                 FROM place_waits w
+                 JOIN credentials c ON c.tenant_id = $1 AND c.credential_id = w.credential_id
+                 JOIN stays s ON s.tenant_id = $1 AND s.stay_id = c.stay_id
+                 WHERE w.tenant_id = $1 AND w.door_id = ANY ($2) AND w.asked_at > $3
+                   AND s.phase NOT IN ('ending', 'ended') AND NOT s.suspended
+                 ORDER BY s.window_from, s.created_at, w.credential_id",
+            )
+            .bind(locks.iter().map(|lock| lock.door.as_uuid()).collect::<Vec<_>>())
+            .bind(Ts(now.saturating_sub(STALE).unwrap_or(Timestamp::MIN)))
+            .fetch_all(&mut *self.tx)
+            .await?;
+        for row in &waiting {
+            let door = DoorId::from_uuid(row.uuid("door_id")?);
+            let waits = WaitingRow {
+                stay: StayId::from_uuid(row.uuid("stay_id")?),
+                reservation: row.reservation("reservation")?,
+                arrives: row.at("window_from")?,
+                since: row.at("since")?,
+            };
+            locks.iter_mut().filter(|lock| lock.door == door).for_each(|lock| lock.waiting.push(waits.clone()));
+        }
+        Ok(locks)
+    }
+
     /// What is known of a lock that has said that it is full, and of everybody who has a place there or waits for one, as of `now` (real
     /// time); `None` if it has not, or has room again. Nobody else is answered for this lock until the end of the transaction. Locks of a
     /// transaction are to be asked for in the order of their doors. Two round trips.
@@ -54,7 +142,7 @@ impl TenantTx<'_> {
             .bind(door.to_string())
             .fetch_all(&mut *self.tx)
             .await?;
-        let claim = |row: &sqlx::postgres::PgRow| -> Result<Claim, StoreError> {
+        let claim = |row: &PgRow| -> Result<Claim, StoreError> {
             Ok(Claim {
                 credential: CredentialId::from_uuid(row.uuid("credential_id")?),
                 stay: StayId::from_uuid(row.uuid("stay_id")?),

@@ -17,6 +17,7 @@ pub(crate) mod one_shot;
 pub(crate) mod operations;
 pub(crate) mod outages;
 pub(crate) mod own;
+pub(crate) mod places;
 pub(crate) mod properties;
 pub(crate) mod stays;
 pub(crate) mod vault;

@@ -121,6 +121,19 @@ fn settle(places: SaidFull, claims: &mut [Claim], order: &[usize], present: Time
     panic!("they displace each other for ever: {claims:?}");
 }
 
+#[test]
+fn a_full_lock_in_words() {
+    let words = [summary(0, 0, 2), summary(1, 1, 1), summary(120, 120, 0), summary(3, 2, 1)];
+    let wanted = [
+        "None of this service's codes fits: others have filled the lock. Stays wait, the first to arrive has the next place; delete codes that \
+         nobody needs in the vendor's app.",
+        "The lock is full with 1 code of this service and whatever others made. One stay waits; delete codes that nobody needs in the vendor's app.",
+        "The lock is full with 120 codes of this service and whatever others made. Nobody waits.",
+        "2 codes of 3 that fit are there. One stay waits; delete codes that nobody needs in the vendor's app.",
+    ];
+    assert_eq!(words, wanted);
+}
+
 proptest! {
     #[test]
     fn in_the_end_the_first_to_arrive_have_the_places(

@@ -18,7 +18,7 @@ use sqlx::PgConnection;
 use std::{sync::Arc, time::Duration};
 
 /// Until so many transactions of this database wait for another one.
-async fn waiting(superuser: &mut PgConnection, wanted: i64) {
+pub(crate) async fn waiting(superuser: &mut PgConnection, wanted: i64) {
     let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let all = async {
         while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut *superuser).await.unwrap() < wanted {

@@ -22,6 +22,7 @@ mod log;
 mod made_pins;
 mod owner;
 mod pins;
+mod places;
 mod pool;
 mod properties;
 mod rls;

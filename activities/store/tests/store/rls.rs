@@ -49,6 +49,7 @@ pub(crate) async fn fill_for(world: &World) {
     crate::drains::fill(world).await;
     crate::streams::fill(world).await;
     crate::inventories::fill(world).await;
+    crate::places::fill(world).await;
 }
 
 /// Every table with a tenant, but the list of tenants itself.
