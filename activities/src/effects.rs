@@ -16,13 +16,11 @@ use crate::{
     failure,
     health::{Gate, Observed},
     outcome::told,
+    recording::recorded,
     vendor_step::{Digits, Ran, Round, Step},
     whole_key::{Group, groups},
 };
-use futures::{
-    FutureExt as _, StreamExt as _,
-    stream::{FusedStream, FuturesUnordered},
-};
+use futures::{FutureExt as _, stream::FuturesUnordered};
 use jiff::Timestamp;
 use lock_domain::{
     credential::KeyKind,
@@ -84,6 +82,9 @@ pub(crate) enum Trouble {
     #[error("a sealed value is not text")]
     Text,
 }
+
+/// What came of a call: an answer for each of its effects, with its place.
+type Came = Result<Vec<(usize, Answer)>, Trouble>;
 
 #[activities]
 impl Effects {
@@ -157,7 +158,8 @@ impl Effects {
         Ok(keys.into_iter().filter(|key| key.kind == KeyKind::Card).map(|key| key.id).collect())
     }
 
-    /// One try at each of these effects, all at once: their requests leave within a call's time from their intents.
+    /// One try at each of these effects, all at once: their requests leave within a call's time from their intents, and none waits while
+    /// the outcomes of others are recorded.
     async fn some(&self, ctx: &ActivityContext, batch: &Batch, effects: &[Effect]) -> Result<Vec<Tried>, Trouble> {
         let number = ctx.info().attempt;
         let circuits = self.gate.circuits(batch.id.tenant, batch.id.property).await;
@@ -184,28 +186,34 @@ impl Effects {
             }
             .boxed()
         };
-        let mut sending: FuturesUnordered<_> = groups(begun).into_iter().map(send).collect();
+        let sending: FuturesUnordered<_> = groups(begun).into_iter().map(send).collect();
         let mut trouble = None;
-        while let Some(answers) = together(&mut sending).await {
-            let mut came = Vec::with_capacity(answers.len());
-            for answer in answers {
-                match answer {
-                    Ok(answer) => came.extend(answer),
-                    Err(error) => trouble = Some(error),
-                }
-            }
-            // What has come is kept whatever became of the others.
-            if let Err(error) = attempts::keep(&self.store, batch, came.iter().map(|(_, answer)| answer)).await {
-                trouble = Some(error.into());
-            }
+        for (came, failed) in recorded(sending, TOGETHER, |answers| self.keep(batch, answers)).await {
             for (n, answer) in came {
                 tried[n] = Some(answer.tried());
             }
+            trouble = failed.or(trouble);
         }
         match trouble {
             Some(trouble) => Err(trouble),
             None => Ok(tried.into_iter().flatten().collect()),
         }
+    }
+
+    /// Records what has come, whatever became of the others.
+    async fn keep(&self, batch: &Batch, answers: Vec<Came>) -> (Vec<(usize, Answer)>, Option<Trouble>) {
+        let mut came = Vec::with_capacity(answers.len());
+        let mut trouble = None;
+        for answer in answers {
+            match answer {
+                Ok(answer) => came.extend(answer),
+                Err(error) => trouble = Some(error),
+            }
+        }
+        if let Err(error) = attempts::keep(&self.store, batch, came.iter().map(|(_, answer)| answer)).await {
+            trouble = Some(error.into());
+        }
+        (came, trouble)
     }
 
     /// Asks the vendor, and says what it means.
@@ -318,16 +326,6 @@ impl Effects {
         };
         Ok(adapters::open(&self.keys, &self.vendors, &settings).await?)
     }
-}
-
-/// The next answer and what comes with it; `None` after the last.
-async fn together<S: FusedStream + Unpin>(sending: &mut S) -> Option<Vec<S::Item>> {
-    let mut answers = vec![sending.next().await?];
-    let until = tokio::time::Instant::now() + TOGETHER;
-    while let Ok(Some(answer)) = tokio::time::timeout_at(until, sending.next()).await {
-        answers.push(answer);
-    }
-    Some(answers)
 }
 
 fn pin_place(effect: &Effect) -> Place {

@@ -22,6 +22,7 @@ pub mod maintenance;
 mod outcome;
 mod places;
 mod record;
+mod recording;
 pub mod streams;
 mod vault;
 pub mod vendor_step;
