@@ -114,14 +114,27 @@ impl<'a> News<'a> {
         self.fresh(fresh).any(|(record, _)| record.kind == RecordKind::BatteryLow && record.battery_percent.is_none())
     }
 
-    /// Whether the lock can be reached, by the newest new record that tells it.
-    pub(super) fn online(&self, fresh: &BTreeSet<String>) -> Option<bool> {
+    /// When the lock went out of reach or came back, by new records, oldest first.
+    pub(super) fn links(&self, fresh: &BTreeSet<String>) -> Vec<(Timestamp, bool)> {
         let told = self.fresh(fresh).filter_map(|(record, _)| match record.kind {
-            RecordKind::WentOffline => Some(false),
-            RecordKind::CameOnline => Some(true),
+            RecordKind::WentOffline => Some((record.at_lock, false)),
+            RecordKind::CameOnline => Some((record.at_lock, true)),
             _ => None,
         });
-        told.last()
+        told.collect()
+    }
+
+    /// Whether the lock can be reached, by the newest new record that tells it.
+    pub(super) fn online(&self, fresh: &BTreeSet<String>) -> Option<bool> {
+        self.links(fresh).last().map(|(_, online)| *online)
+    }
+
+    /// When the lock was forced or tampered with, by new records, oldest first.
+    pub(super) fn alarms(&self, fresh: &BTreeSet<String>) -> Vec<Timestamp> {
+        self.fresh(fresh)
+            .filter(|(record, _)| record.kind == RecordKind::Tampered)
+            .map(|(record, _)| record.at_lock)
+            .collect()
     }
 
     /// What is to be told, by the stay that it concerns.
@@ -255,6 +268,19 @@ mod tests {
         let low = record("5", 4, RecordKind::BatteryLow);
         news.seen(&low, None);
         assert!(news.low(&all(&[&low])) && !news.low(&all(&[&one, &two])));
+    }
+
+    #[test]
+    fn alarms_and_links_are_told_each() {
+        let kinds = [RecordKind::Tampered, RecordKind::WentOffline, RecordKind::CameOnline, RecordKind::WentOffline];
+        let records: Vec<_> = kinds.into_iter().zip(0..).map(|(kind, n)| record(&n.to_string(), n, kind)).collect();
+        let mut news = News::new(door(), noon());
+        records.iter().for_each(|record| news.seen(record, None));
+        let at = |n: usize| records[n].at_lock;
+        let fresh = all(&records.iter().collect::<Vec<_>>());
+        assert_eq!(news.links(&fresh), [(at(1), false), (at(2), true), (at(3), false)]);
+        assert_eq!(news.links(&all(&[&records[2]])), [(at(2), true)]);
+        assert_eq!((news.alarms(&fresh), news.alarms(&BTreeSet::new())), (vec![at(0)], vec![]));
     }
 
     #[test]

@@ -1,13 +1,13 @@
-//! Records of a door into the record, with what is new in them: first uses, tries in vain, batteries, links, clocks that seem off.
+//! Records of a door into the record, with what is new in them: first uses, tries in vain, alarms, batteries, links, clocks that seem off.
 //!
 //! Records come from a vendor's log after a webhook, or from its stream of events; here they are the same. Each is stored once, and what
 //! follows from it is in the same transaction. It must not know how records are got. If it fails, nothing is stored.
 
 use super::{doors, used};
-use crate::maintenance::{Facts, Whose, carry_out, note_link, reference, told};
+use crate::maintenance::{Facts, Whose, carry_out, note_alarms, note_drops, note_link, reference, told};
 use jiff::{SignedDuration, Timestamp};
 use lock_domain::{
-    device::{AlertKind, ClockLimits, Hint, hint, judge_battery, judge_low},
+    device::{AlertKind, ClockLimits, Hint, fallen, hint, judge_battery, judge_low},
     event::Event,
     ids::{DoorId, TenantId},
 };
@@ -72,7 +72,8 @@ pub(crate) async fn store(tx: &mut TenantTx<'_>, at: At<'_>, records: &[DoorReco
         at: Timestamp::now(),
         present,
     };
-    let health = note_lock(tx, property, door, seen, news.low(&fresh)).await?;
+    let heard = Heard { low: news.low(&fresh), links: news.links(&fresh), alarms: news.alarms(&fresh) };
+    let health = note_lock(tx, property, door, seen, &heard).await?;
     // The log comes last: whoever appends makes the tenant's other writers wait.
     for (stay, events) in news.events(&fresh, &first) {
         tx.append(present, property.id, stay, &events).await?;
@@ -84,16 +85,29 @@ pub(crate) async fn store(tx: &mut TenantTx<'_>, at: At<'_>, records: &[DoorReco
     Ok(fresh.len())
 }
 
-/// Notes what records say of a lock: its battery, its link, its clock. Returns what is to be told.
+/// What new records say of a lock, beside what was seen of it last.
+struct Heard {
+    /// The battery is low, and nobody says how low.
+    low: bool,
+    /// When it came into reach or went out of it, oldest first.
+    links: Vec<(Timestamp, bool)>,
+    /// When it was forced or tampered with, oldest first.
+    alarms: Vec<Timestamp>,
+}
+
+/// Notes what records say of a lock: its battery, its link, its clock, alarms. Returns what is to be told.
 async fn note_lock(
     tx: &mut TenantTx<'_>,
     property: &Property,
     door: DoorId,
     seen: DeviceSeen<'_>,
-    low: bool,
+    heard: &Heard,
 ) -> Result<Vec<Event>, StoreError> {
-    let (_, before) = tx.note_device(seen).await?;
-    let mut events = note_link(tx, &seen, AlertKind::Offline, Some(door)).await?;
+    let (online, before) = tx.note_device(seen).await?;
+    let whose = Whose { device: reference(&seen), door: Some(door), present: seen.present };
+    note_drops(tx, whose.device, &fallen(online, &heard.links), seen.present).await?;
+    let mut events = note_alarms(tx, whose, &heard.alarms).await?;
+    events.extend(note_link(tx, &seen, AlertKind::Offline, Some(door)).await?);
     let Some(device) = tx.device(reference(&seen)).await? else { return Ok(events) };
     let alerted = told(&device, AlertKind::BatteryLow);
     let battery = match seen.battery_percent {
@@ -103,10 +117,9 @@ async fn note_lock(
             }
             judge_battery(percent, alerted)
         }
-        None if low => judge_low(alerted),
+        None if heard.low => judge_low(alerted),
         None => Vec::new(),
     };
-    let whose = Whose { device: reference(&seen), door: Some(door), present: seen.present };
     let facts = Facts { percent: seen.battery_percent, ..Facts::default() };
     events.extend(carry_out(tx, whose, &battery, facts).await?);
     let limits = ClockLimits::for_padding(property.policy.pad_before());

@@ -4,6 +4,7 @@ use super::{
     CALL_TIMEOUT, Maintenance, Trouble,
     episodes::{Facts, Whose, carry_out, told},
     held,
+    links::note_drops,
     survey::{note_link, reference},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -217,7 +218,10 @@ impl Look<'_> {
         };
         let mut events = Vec::new();
         if reading.online.is_some() {
-            tx.note_device(seen).await?;
+            let (before, _) = tx.note_device(seen).await?;
+            if (before, reading.online) == (Some(true), Some(false)) {
+                note_drops(&mut tx, reference(&seen), &[present], present).await?;
+            }
             events.extend(note_link(&mut tx, &seen, AlertKind::Offline, Some(self.door)).await?);
         }
         let queried = reading.drift.filter(|(_, source)| *source == DriftSource::Query).map(|(drift, _)| drift);

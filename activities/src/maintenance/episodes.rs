@@ -39,16 +39,18 @@ pub(crate) async fn carry_out(
     for act in acts {
         match *act {
             Act::Raise(kind) => {
-                if tx.raise_alert(device, kind, present).await? {
+                let of = |wanted: AlertKind| wanted == kind;
+                // An alarm has a time of its own. Other trouble begins when it is judged.
+                let from = facts.since.filter(|_| of(AlertKind::Tampered)).unwrap_or(present);
+                if tx.raise_alert(device, kind, from).await? {
                     metrics::device_alert(kind.name());
-                    let of = |wanted: AlertKind| wanted == kind;
                     events.push(Event::HealthAlert {
                         kind,
                         device: name(),
                         door,
                         drift_s: facts.drift.filter(|_| of(AlertKind::ClockDrift)).map(|drift| drift.as_secs()),
                         percent: facts.percent.filter(|_| of(AlertKind::BatteryLow)),
-                        since: facts.since.filter(|_| of(AlertKind::Offline) || of(AlertKind::GatewayOffline)),
+                        since: facts.since.filter(|_| !of(AlertKind::ClockDrift) && !of(AlertKind::BatteryLow)),
                     });
                 }
             }
@@ -76,5 +78,5 @@ pub(crate) async fn carry_out(
 
 /// Whether a kind of trouble is being told of a device.
 pub(crate) fn told(device: &DeviceRow, kind: AlertKind) -> bool {
-    device.alerts.iter().any(|(told, _)| *told == kind)
+    device.alerts.iter().any(|alert| alert.kind == kind)
 }

@@ -1,4 +1,4 @@
-//! Looking after a property's devices: batteries and links as the vendor lists them, locks' clocks as they are read, and clocks that are set.
+//! Looking after a property's devices: batteries and links as the vendor lists them, locks that drop off, alarms, locks' clocks as they are read, and clocks that are set.
 //!
 //! What follows from a reading is `lock_domain::device`; here it is carried out: episodes are told, tasks opened, clocks set. A clock that is
 //! set is an effect like any other: the intent is recorded before, the clock is read afterwards, and an attempt whose worker died is closed
@@ -11,11 +11,15 @@
 
 #![allow(missing_docs, reason = "the macro adds an undocumented constant beside each activity")]
 
+mod alarms;
 mod clocks;
 mod episodes;
+mod links;
 mod survey;
 
+pub(crate) use alarms::note_alarms;
 pub(crate) use episodes::{Facts, Whose, carry_out, told};
+pub(crate) use links::note_drops;
 pub(crate) use survey::{note_gateway, note_link, reference};
 
 use crate::{

@@ -52,6 +52,8 @@ impl Maintenance {
         let locks = listed(vendor.locks(&call).await)?;
         self.note_gateways(ask.tenant, &property, &gateways).await?;
         self.note_locks(ask.tenant, &property, &devices, &locks).await?;
+        // After the gateways: one that is away explains what its locks do.
+        self.judge_links(ask.tenant, &property, &devices).await?;
         survey.looked = true;
         let since = match nights.now {
             _ if ask.asked => Some(Timestamp::MAX),

@@ -26,6 +26,12 @@ pub struct DeviceAlertBody {
     /// Since when, on the property's clock.
     #[schema(value_type = String, format = DateTime)]
     pub since: Timestamp,
+    /// So often it was seen since then; of alarms each is counted, of other trouble it is 1.
+    pub times: u32,
+    /// The latest of those times, if there were several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_at: Option<Timestamp>,
     /// What it means.
     pub meaning: String,
 }

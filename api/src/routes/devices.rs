@@ -24,7 +24,7 @@ use lock_domain::{
     ids::{MaintenanceTaskId, PropertyId},
     problem::Code,
 };
-use lock_store::{DeviceKind, DeviceRow, IdempotencyScope, TaskRow};
+use lock_store::{DeviceKind, DeviceRef, DeviceRow, IdempotencyScope, TaskRow};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -103,7 +103,8 @@ pub(crate) async fn tasks(
 
 /// Close a maintenance task
 ///
-/// Somebody was there. If the next reading is bad all the same, another task is opened.
+/// Somebody was there. If the next reading of a clock is bad all the same, another task is opened. An alarm (`tampered`) is over with its task:
+/// no reading could tell.
 #[utoipa::path(
     post, path = "/v1/properties/{property}/maintenance-tasks/{task}/done", tag = "Devices",
     params(
@@ -136,11 +137,24 @@ pub(crate) async fn done(
     if let First::No { status, body } = once::begin(&mut tx, scope, &asked.hash, Timestamp::now()).await? {
         return once::replay(status, body);
     }
+    let TaskRow { reason, device, door, vendor, .. } = found;
+    let kind = reason.kind();
+    let lock = DeviceRef { property: property.id, vendor: &vendor, kind: DeviceKind::Lock, id: &device };
+    if kind.ends_by_hand() {
+        // Whoever notes an alarm of this lock waits, or has been waited for.
+        tx.hold_device(lock).await.map_err(failure::store)?;
+    }
     let present = property.clock.now(Timestamp::now());
     let mut events = Vec::new();
     if tx.finish_task(property.id, id, allowed.key.id, present).await.map_err(failure::store)? {
-        let TaskRow { reason, device, door, .. } = found;
-        events.push(Event::MaintenanceTask { task: id, reason, device, door, open: false, by: Some(allowed.key.id) });
+        let (device, by) = (device.clone(), Some(allowed.key.id));
+        events.push(Event::MaintenanceTask { task: id, reason, device: device.clone(), door, open: false, by });
+        if kind.ends_by_hand()
+            && let Some(raised) = tx.resolve_alert(lock, kind, present).await.map_err(failure::store)?
+        {
+            let after_s = present.duration_since(raised).as_secs().max(0);
+            events.push(Event::HealthResolved { kind, device, door, after_s });
+        }
     }
     let row = tx.task(property.id, id).await.map_err(failure::store)?.ok_or_else(nothing)?;
     let answer = task(property.id, &row);
@@ -220,7 +234,13 @@ fn device(row: &DeviceRow) -> DeviceBody {
         alerts: row
             .alerts
             .iter()
-            .map(|(kind, since)| DeviceAlertBody { kind: *kind, since: *since, meaning: kind.meaning().to_owned() })
+            .map(|alert| DeviceAlertBody {
+                kind: alert.kind,
+                since: alert.since,
+                times: alert.times,
+                last_at: alert.last_at,
+                meaning: alert.kind.meaning().to_owned(),
+            })
             .collect(),
     }
 }
@@ -244,7 +264,7 @@ fn summary(row: &DeviceRow) -> String {
         Some(drift) => parts.push(format!("Its clock is {}.", drift_words(drift))),
         None => {}
     }
-    parts.extend(row.alerts.iter().map(|(kind, _)| kind.meaning().to_owned()));
+    parts.extend(row.alerts.iter().map(|alert| alert.kind.meaning().to_owned()));
     if parts.is_empty() { "Nothing is known of it yet.".to_owned() } else { parts.join(" ") }
 }
 

@@ -1,4 +1,4 @@
-//! Health of devices: when a lock's clock, its battery or its link needs somebody, and when it needs nobody any more.
+//! Health of devices: when a lock, its clock, its battery or its link needs somebody, and when it needs nobody any more.
 //!
 //! Readings go in, [`Act`]s come out; each kind of trouble is an episode with a start and an end, told once each. An episode ends well
 //! below where it begins, so that a reading that goes up and down around a limit is told once.
@@ -6,15 +6,21 @@
 //! It must not know how a reading is got, who keeps episodes, or how a clock is set. It can't fail.
 
 mod clock;
+mod flaky;
+#[cfg(test)]
+mod flaky_tests;
 mod night;
 mod power;
+mod tamper;
 #[cfg(test)]
 mod tests;
 mod words;
 
 pub use clock::{ClockLimits, ClockReach, ClockView, Hint, Upload, WINDOW, hint, judge_clock};
+pub use flaky::{DROPS_WITHIN, Dark, LinkView, fallen, judge_flaky, kept, note_drop};
 pub use night::{Night, night};
 pub use power::{OFFLINE_AFTER, judge_battery, judge_low, judge_online};
+pub use tamper::{ALARM_OLD, Tampering, judge_tamper};
 pub use words::{drift_words, guest_words};
 
 use serde::{Deserialize, Serialize};
@@ -34,11 +40,22 @@ pub enum AlertKind {
     Offline,
     /// A gateway, hub or encoder can't be reached.
     GatewayOffline,
+    /// A lock was forced, or somebody tampers with it.
+    Tampered,
+    /// A lock keeps dropping off.
+    ConnectionFlaky,
 }
 
 impl AlertKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::ClockDrift, Self::BatteryLow, Self::Offline, Self::GatewayOffline];
+    pub const ALL: [Self; 6] = [
+        Self::ClockDrift,
+        Self::BatteryLow,
+        Self::Offline,
+        Self::GatewayOffline,
+        Self::Tampered,
+        Self::ConnectionFlaky,
+    ];
 
     /// The kind's name, as in JSON and SQL.
     pub fn name(self) -> &'static str {
@@ -47,7 +64,14 @@ impl AlertKind {
             Self::BatteryLow => "battery_low",
             Self::Offline => "offline",
             Self::GatewayOffline => "gateway_offline",
+            Self::Tampered => "tampered",
+            Self::ConnectionFlaky => "connection_flaky",
         }
+    }
+
+    /// Whether no reading ends it, only the word of a person who was there.
+    pub fn ends_by_hand(self) -> bool {
+        self == Self::Tampered
     }
 }
 
@@ -63,11 +87,22 @@ pub enum TaskReason {
     SyncDidNotHelp,
     /// Its battery is low.
     BatteryLow,
+    /// It was forced, or somebody tampers with it.
+    Tampered,
+    /// It keeps dropping off.
+    ConnectionFlaky,
 }
 
 impl TaskReason {
     /// Every reason.
-    pub const ALL: [Self; 4] = [Self::NoGateway, Self::NoTimeSync, Self::SyncDidNotHelp, Self::BatteryLow];
+    pub const ALL: [Self; 6] = [
+        Self::NoGateway,
+        Self::NoTimeSync,
+        Self::SyncDidNotHelp,
+        Self::BatteryLow,
+        Self::Tampered,
+        Self::ConnectionFlaky,
+    ];
 
     /// The reason's name, as in JSON and SQL.
     pub fn name(self) -> &'static str {
@@ -76,6 +111,8 @@ impl TaskReason {
             Self::NoTimeSync => "no_time_sync",
             Self::SyncDidNotHelp => "sync_did_not_help",
             Self::BatteryLow => "battery_low",
+            Self::Tampered => "tampered",
+            Self::ConnectionFlaky => "connection_flaky",
         }
     }
 
@@ -84,6 +121,8 @@ impl TaskReason {
         match self {
             Self::NoGateway | Self::NoTimeSync | Self::SyncDidNotHelp => AlertKind::ClockDrift,
             Self::BatteryLow => AlertKind::BatteryLow,
+            Self::Tampered => AlertKind::Tampered,
+            Self::ConnectionFlaky => AlertKind::ConnectionFlaky,
         }
     }
 }

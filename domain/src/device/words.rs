@@ -18,6 +18,12 @@ impl AlertKind {
             Self::GatewayOffline => {
                 "The locks behind it open as before for keys that are in them. New keys, changes and check-outs wait."
             }
+            Self::Tampered => {
+                "Its keys open as before, and the door may be open to anybody. It is over when a person who was there says so."
+            }
+            Self::ConnectionFlaky => {
+                "Keys that are in the lock open as before. New keys, changes and check-outs may come late."
+            }
         }
     }
 }
@@ -30,6 +36,8 @@ impl TaskReason {
             Self::NoTimeSync => "The lock's clock is off, and this vendor's locks can't be set from afar.",
             Self::SyncDidNotHelp => "The lock's clock was set from afar twice and is off all the same.",
             Self::BatteryLow => "The lock's battery is low.",
+            Self::Tampered => "The lock told of an alarm: it was forced, or somebody tampers with it.",
+            Self::ConnectionFlaky => "The lock dropped off several times within a day, and no other lock with it.",
         }
     }
 
@@ -45,6 +53,12 @@ impl TaskReason {
             }
             Self::BatteryLow => {
                 "Change the batteries, all at once, and set the lock's clock afterwards if the vendor's app asks for it."
+            }
+            Self::Tampered => {
+                "Look at the door and its lock, and after the guest. Once both are sound, close this task: only that ends the alarm."
+            }
+            Self::ConnectionFlaky => {
+                "Look for what has come between the lock and its gateway, and change the batteries. If it goes on, bring a gateway nearer."
             }
         }
     }

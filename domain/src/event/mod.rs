@@ -374,7 +374,7 @@ pub enum Event {
         /// What is left of the battery, in percent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         percent: Option<u8>,
-        /// Since when it is out of reach, on the property's clock.
+        /// Since when it is out of reach; of an alarm its time; of a link that keeps breaking the first break that counts. On the property's clock.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<Timestamp>,
     },

@@ -1,6 +1,8 @@
 //! Devices as they are known: what was last seen of them, and what is the matter with them.
 
+mod alerts;
 mod clocks;
+mod links;
 
 use crate::{DeviceKind, StoreError, TenantTx, row::RowExt, time::Ts};
 use jiff::{SignedDuration, Timestamp};
@@ -10,7 +12,9 @@ use lock_domain::{
 };
 use sqlx::{Row as _, postgres::PgRow};
 
+pub use alerts::{DeviceAlert, Episode};
 pub use clocks::{ClockSeen, DriftSource, SyncOutcome};
+pub use links::{Darkness, LinkRow};
 
 /// Which device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,8 +66,10 @@ pub struct DeviceRow {
     pub in_vain: u32,
     /// When anything was seen of it.
     pub seen_at: Option<Timestamp>,
-    /// What is the matter with it, and since when.
-    pub alerts: Vec<(AlertKind, Timestamp)>,
+    /// When it dropped off within the last day, on the property's clock, oldest first.
+    pub drops: Vec<Timestamp>,
+    /// What is the matter with it.
+    pub alerts: Vec<DeviceAlert>,
     /// What a person has been asked to come for.
     pub tasks: Vec<AlertKind>,
 }
@@ -73,14 +79,15 @@ macro_rules! devices {
         concat!(
             "SELECT coalesce(s.kind, d.kind) AS kind, coalesce(s.vendor, d.vendor) AS vendor, coalesce(s.device_id, d.device_id) AS device_id,
                     s.name, d.door_id, d.door_name, s.online, s.online_since, s.has_gateway, s.battery_percent, s.drift_ms, s.drift_at, s.drift_source,
-                    s.suspected_at, s.looked_at, coalesce(s.in_vain, 0) AS in_vain, s.seen_at,
-                    a.alerts, a.raised, t.tasks
+                    s.suspected_at, s.looked_at, coalesce(s.in_vain, 0) AS in_vain, s.seen_at, s.drops,
+                    a.alerts, a.raised, a.times, a.last, t.tasks
              FROM (SELECT 'lock' AS kind, vendor, vendor_lock_id AS device_id, door_id, name AS door_name FROM doors
                    WHERE tenant_id = $1 AND property_id = $2) d
              FULL JOIN (SELECT * FROM device_states WHERE tenant_id = $1 AND property_id = $2) s
                ON s.kind = d.kind AND s.vendor = d.vendor AND s.device_id = d.device_id
              LEFT JOIN LATERAL (
-                 SELECT array_agg(alert ORDER BY alert) AS alerts, array_agg(raised_at ORDER BY alert) AS raised FROM device_alerts
+                 SELECT array_agg(alert ORDER BY alert) AS alerts, array_agg(raised_at ORDER BY alert) AS raised,
+                        array_agg(times ORDER BY alert) AS times, array_agg(last_at ORDER BY alert) AS last FROM device_alerts
                  WHERE tenant_id = $1 AND property_id = $2 AND vendor = coalesce(s.vendor, d.vendor) AND kind = coalesce(s.kind, d.kind)
                    AND device_id = coalesce(s.device_id, d.device_id) AND resolved_at IS NULL
              ) a ON true
@@ -146,58 +153,14 @@ impl TenantTx<'_> {
             .await?;
         row.as_ref().map(device).transpose()
     }
-
-    /// Begins an episode. Whether it was none before.
-    pub async fn raise_alert(
-        &mut self,
-        device_ref: DeviceRef<'_>,
-        alert: AlertKind,
-        at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let done = self
-            .query(
-                "INSERT INTO device_alerts (tenant_id, property_id, vendor, kind, device_id, alert, raised_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
-            )
-            .bind(device_ref.property.as_uuid())
-            .bind(device_ref.vendor)
-            .bind(device_ref.kind.name())
-            .bind(device_ref.id)
-            .bind(alert.name())
-            .bind(Ts(at))
-            .execute(&mut *self.tx)
-            .await?;
-        Ok(done.rows_affected() == 1)
-    }
-
-    /// Ends an episode; returns when it began, if there was one.
-    pub async fn resolve_alert(
-        &mut self,
-        device_ref: DeviceRef<'_>,
-        alert: AlertKind,
-        at: Timestamp,
-    ) -> Result<Option<Timestamp>, StoreError> {
-        let row = self
-            .query(
-                "UPDATE device_alerts SET resolved_at = GREATEST($7, raised_at)
-                 WHERE tenant_id = $1 AND property_id = $2 AND vendor = $3 AND kind = $4 AND device_id = $5 AND alert = $6
-                   AND resolved_at IS NULL RETURNING raised_at",
-            )
-            .bind(device_ref.property.as_uuid())
-            .bind(device_ref.vendor)
-            .bind(device_ref.kind.name())
-            .bind(device_ref.id)
-            .bind(alert.name())
-            .bind(Ts(at))
-            .fetch_optional(&mut *self.tx)
-            .await?;
-        row.map(|row| row.at("raised_at")).transpose()
-    }
 }
 
 fn device(row: &PgRow) -> Result<DeviceRow, StoreError> {
     let alerts: Option<Vec<String>> = row.try_get("alerts")?;
     let raised: Option<Vec<Ts>> = row.try_get("raised")?;
+    let times: Option<Vec<i32>> = row.try_get("times")?;
+    let last: Option<Vec<Option<Ts>>> = row.try_get("last")?;
+    let drops: Option<Vec<Ts>> = row.try_get("drops")?;
     let tasks: Option<Vec<String>> = row.try_get("tasks")?;
     let kind = |text: &String| AlertKind::ALL.into_iter().find(|kind| kind.name() == text);
     let source = row.text_opt("drift_source")?;
@@ -226,8 +189,13 @@ fn device(row: &PgRow) -> Result<DeviceRow, StoreError> {
             .iter()
             .flatten()
             .zip(raised.iter().flatten())
-            .filter_map(|(a, at)| Some((kind(a)?, at.0)))
+            .zip(times.iter().flatten().zip(last.iter().flatten()))
+            .filter_map(|((alert, since), (times, last))| {
+                let times = u32::try_from(*times).unwrap_or(1);
+                Some(DeviceAlert { kind: kind(alert)?, since: since.0, times, last_at: last.map(|at| at.0) })
+            })
             .collect(),
+        drops: drops.into_iter().flatten().map(|at| at.0).collect(),
         tasks: tasks.iter().flatten().filter_map(kind).collect(),
     })
 }

@@ -6,8 +6,14 @@ use crate::{
 };
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use lock_domain::device::{AlertKind, TaskReason};
-use lock_store::{ClockSeen, DeviceKind, DeviceRef, DeviceSeen, DoorRecordRow, DriftSource, SyncOutcome};
+use lock_domain::{
+    clock::ClockOffset,
+    device::{AlertKind, Dark, TaskReason},
+};
+use lock_store::{
+    ClockSeen, Darkness, DeviceAlert, DeviceKind, DeviceRef, DeviceSeen, DoorRecordRow, DriftSource, Episode,
+    SyncOutcome,
+};
 
 const KIND: AlertKind = AlertKind::ClockDrift;
 
@@ -98,8 +104,9 @@ async fn a_device_shows_what_is_known_and_unseen_locks_show_as_well() {
         (Some(false), Some(later(60)), Some("Lobby"))
     );
     let known = all.iter().find(|d| d.id == id).unwrap();
+    let told = DeviceAlert { kind: KIND, since: noon(), times: 1, last_at: None };
     assert_eq!((known.door, known.drift), (Some(world.doors[0]), Some(SignedDuration::from_secs(-400))));
-    assert_eq!((&known.alerts[..], &known.tasks[..]), (&[(KIND, noon())][..], &[KIND][..]));
+    assert_eq!((&known.alerts[..], &known.tasks[..]), (&[told][..], &[KIND][..]));
     assert_eq!(tx.device_of_door(world.property, world.doors[0]).await.unwrap().as_ref(), Some(known));
     assert_eq!(tx.device(device(&world, &id)).await.unwrap().as_ref(), Some(known));
     assert_eq!(tx.device(device(&world, "none")).await.unwrap(), None);
@@ -168,4 +175,90 @@ async fn arrivals_are_grouped_newest_first() {
         |uploads: Vec<lock_domain::device::Upload>| uploads.iter().map(|u| u.ahead.as_secs() / 60).collect::<Vec<_>>();
     assert_eq!(ahead(tx.uploads(world.doors[0], None).await.unwrap()), [-1, 1]);
     assert_eq!(ahead(tx.uploads(world.doors[0], Some(later(9))).await.unwrap()), [-1]);
+}
+
+#[tokio::test]
+async fn an_episode_counts_what_comes_again_and_remembers_its_end() {
+    let db = TestDb::new().await;
+    let world = World::new(&db).await;
+    let (id, kind) = (lock(&world).await, AlertKind::Tampered);
+    let lock = device(&world, &id);
+    let mut tx = world.tx().await;
+    assert_eq!(tx.episode(lock, kind).await.unwrap(), Episode::default());
+    assert!(!tx.add_to_alert(lock, kind, later(1)).await.unwrap(), "none lasts");
+    assert!(tx.raise_alert(lock, kind, later(5)).await.unwrap());
+    for at in [7, 6, 1] {
+        assert!(tx.add_to_alert(lock, kind, later(at)).await.unwrap());
+    }
+    let alerts = tx.device_of_door(world.property, world.doors[0]).await.unwrap().unwrap().alerts;
+    assert_eq!(alerts, [DeviceAlert { kind, since: later(5), times: 4, last_at: Some(later(7)) }]);
+    assert_eq!(tx.episode(lock, kind).await.unwrap(), Episode { since: Some(later(5)), ended: None });
+    assert_eq!(tx.episode(lock, KIND).await.unwrap(), Episode::default(), "of another kind");
+    tx.resolve_alert(lock, kind, later(9)).await.unwrap();
+    assert_eq!(tx.episode(lock, kind).await.unwrap(), Episode { since: None, ended: Some(later(9)) });
+    assert!(tx.raise_alert(lock, kind, later(10)).await.unwrap());
+    assert_eq!(tx.episode(lock, kind).await.unwrap(), Episode { since: Some(later(10)), ended: Some(later(9)) });
+}
+
+#[tokio::test]
+async fn drops_are_kept_and_what_else_was_dark_is_found() {
+    let db = TestDb::new().await;
+    let world = World::new(&db).await;
+    let sight = |kind, id, online, present| DeviceSeen {
+        property: world.property,
+        vendor: "ttlock",
+        kind,
+        id,
+        online: Some(online),
+        battery_percent: None,
+        name: None,
+        has_gateway: None,
+        at: noon(),
+        present,
+    };
+    let mut tx = world.tx().await;
+    assert_eq!(tx.hold_device(device(&world, "7")).await.unwrap(), None);
+    for (id, drops) in [("7", &[later(1), later(2)][..]), ("8", &[later(2), later(30)])] {
+        tx.note_device(sight(DeviceKind::Lock, id, true, noon())).await.unwrap();
+        tx.set_drops(device(&world, id), drops).await.unwrap();
+        let held = tx.hold_device(device(&world, id)).await.unwrap().unwrap();
+        assert_eq!((held.online, &held.drops[..]), (Some(true), drops));
+    }
+    let known = tx.device(device(&world, "7")).await.unwrap().unwrap();
+    assert_eq!(known.drops, [later(1), later(2)]);
+    let back = |minutes| SignedDuration::from_mins(minutes);
+    let mut seen = tx.darkness(device(&world, "7"), ClockOffset::REAL, back(60), later(40)).await.unwrap();
+    seen.others.sort_unstable();
+    assert_eq!(seen, Darkness { others: vec![later(2), later(30)], dark: Vec::new() });
+    let seen = tx.darkness(device(&world, "7"), ClockOffset::REAL, back(20), later(40)).await.unwrap();
+    assert_eq!(seen.others, [later(30)]);
+    // One gateway is away, one came back, one was told to be away and is back.
+    let gateway = DeviceRef { kind: DeviceKind::Gateway, ..device(&world, "g3") };
+    tx.note_device(sight(DeviceKind::Gateway, "g1", false, later(3))).await.unwrap();
+    tx.note_device(sight(DeviceKind::Gateway, "g2", true, later(4))).await.unwrap();
+    tx.raise_alert(gateway, AlertKind::GatewayOffline, later(5)).await.unwrap();
+    tx.resolve_alert(gateway, AlertKind::GatewayOffline, later(6)).await.unwrap();
+    let mut seen = tx.darkness(device(&world, "7"), ClockOffset::REAL, back(60), later(40)).await.unwrap();
+    seen.dark.sort_by_key(|dark| dark.from);
+    let dark = |from, until: Option<i64>| Dark { from: later(from), until: until.map(later) };
+    assert_eq!(seen.dark, [dark(3, None), dark(4, Some(4)), dark(5, Some(6))]);
+    let seen = tx.darkness(device(&world, "7"), ClockOffset::REAL, back(30), later(40)).await.unwrap();
+    assert_eq!(seen.dark, [dark(3, None)], "what is long over is left out");
+}
+
+/// While versions run side by side, an old one lists what it knows.
+#[tokio::test]
+async fn a_task_for_an_unknown_reason_is_left_to_those_who_know_it() {
+    let db = TestDb::new().await;
+    let world = World::new(&db).await;
+    fill(&world).await;
+    let mut tx = world.tx().await;
+    let task = tx.open_task(device(&world, "7"), None, TaskReason::BatteryLow, noon()).await.unwrap().unwrap();
+    tx.commit().await.unwrap();
+    let mut owner = db.superuser().await;
+    let sql = "UPDATE maintenance_tasks SET reason = 'of_tomorrow' WHERE device_id = '7'";
+    sqlx::query(sql).execute(&mut owner).await.unwrap();
+    let mut tx = world.tx().await;
+    assert_eq!(tx.tasks(world.property, true, None, 10).await.unwrap().len(), 1);
+    assert_eq!(tx.task(world.property, task).await.unwrap(), None);
 }

@@ -16,15 +16,17 @@ pub(super) fn alert(
     percent: Option<u8>,
     since: Option<Timestamp>,
 ) -> String {
-    let what = match (kind, drift_s, percent, since) {
-        (AlertKind::ClockDrift, Some(s), ..) => {
+    let since = since.map(|since| format!(" since {since}")).unwrap_or_default();
+    let what = match (kind, drift_s, percent) {
+        (AlertKind::ClockDrift, Some(s), _) => {
             format!("The clock of {of} is {}.", drift_words(SignedDuration::from_secs(s)))
         }
-        (AlertKind::ClockDrift, None, ..) => format!("The clock of {of} is off."),
-        (AlertKind::BatteryLow, _, Some(percent), _) => format!("The battery of {of} is low: {percent} % are left."),
+        (AlertKind::ClockDrift, None, _) => format!("The clock of {of} is off."),
+        (AlertKind::BatteryLow, _, Some(percent)) => format!("The battery of {of} is low: {percent} % are left."),
         (AlertKind::BatteryLow, ..) => format!("The battery of {of} is low."),
-        (_, _, _, Some(since)) => format!("Since {since}, nothing reaches {of}."),
-        (_, _, _, None) => format!("Nothing reaches {of}."),
+        (AlertKind::Offline | AlertKind::GatewayOffline, ..) => format!("Nothing reaches {of}{since}."),
+        (AlertKind::Tampered, ..) => format!("There is an alarm from {of}{since}: it was forced, or tampered with."),
+        (AlertKind::ConnectionFlaky, ..) => format!("The link to {of} keeps breaking{since}."),
     };
     format!("{what} {}", kind.meaning())
 }
@@ -35,6 +37,8 @@ pub(super) fn resolved(kind: AlertKind, of: &str, after_s: i64) -> String {
         AlertKind::ClockDrift => "the clock is right again",
         AlertKind::BatteryLow => "the battery is good again",
         AlertKind::Offline | AlertKind::GatewayOffline => "it can be reached again",
+        AlertKind::Tampered => "somebody was there, and says so",
+        AlertKind::ConnectionFlaky => "its link has held for half a day",
     };
     format!("All is well with {of}: {well}, after {} min.", (after_s + 59) / 60)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::devices::{BY_PASSCODE, mac};
+use super::devices::mac;
 use super::sim::TtlockSim;
 use super::world::World;
 
@@ -113,7 +113,7 @@ pub(crate) fn records_carried(world: &mut World, lock_id: i64) {
         record.server_date = Some(at);
         rows.push(json!({
             "lockId": lock_id, "lockMac": lock.mac, "electricQuantity": lock.battery, "serverDate": at,
-            "recordTypeFromLock": BY_PASSCODE, "recordType": BY_PASSCODE, "success": i32::from(record.opened),
+            "recordTypeFromLock": record.kind, "recordType": record.kind, "success": i32::from(record.opened),
             "keyboardPwd": record.pin, "lockDate": record.lock_date, "username": record.name,
         }));
     }

@@ -12,7 +12,7 @@ use super::seed::{SeedSpec, Seeded};
 use super::sim::TtlockSim;
 use super::stats::Stats;
 use super::views::{
-    CredentialState, GatewayPatch, GatewayState, LockPatch, LockState, PolicyPatch, TokenExpiry, TryOutcome,
+    CredentialState, GatewayPatch, GatewayState, LockAlarm, LockPatch, LockState, PolicyPatch, TokenExpiry, TryOutcome,
 };
 use crate::control::{ClockBody, Since, found};
 use crate::fault;
@@ -44,6 +44,7 @@ pub(crate) fn routes() -> Router<TtlockSim> {
         .route("/sim/locks", get(locks))
         .route("/sim/locks/{id}", get(lock).merge(patch(patch_lock)))
         .route("/sim/locks/{id}/try", post(try_pin))
+        .route("/sim/locks/{id}/alarm", post(alarm))
         .route("/sim/locks/{id}/carry", post(carry))
         .route("/sim/gateways", get(gateways))
         .route("/sim/gateways/{id}", patch(patch_gateway))
@@ -80,6 +81,10 @@ async fn try_pin(
     Json(body): Json<TryBody>,
 ) -> Result<Json<TryOutcome>, StatusCode> {
     sim.try_pin(id, &body.pin).map(Json).ok_or(StatusCode::NOT_FOUND)
+}
+
+async fn alarm(State(sim): Sim, Path(id): Path<i64>, Json(order): Json<LockAlarm>) -> StatusCode {
+    found(sim.alarm(id, order))
 }
 
 async fn carry(State(sim): Sim, Path(id): Path<i64>) -> StatusCode {

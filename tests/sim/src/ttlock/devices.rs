@@ -9,9 +9,6 @@ use super::lock::Lock;
 use super::params::Params;
 use super::world::World;
 
-/// `recordType` of an unlock by passcode.
-pub(crate) const BY_PASSCODE: i64 = 4;
-
 pub(crate) fn locks(world: &mut World, caller: &Caller, params: &Params) -> Result<Value, Errcode> {
     let page = params.page(1000)?;
     let alias = params.text("lockAlias");
@@ -90,21 +87,19 @@ pub(crate) fn records(world: &mut World, caller: &Caller, params: &Params) -> Re
             record.server_date = Some(uploaded_at);
         }
     }
-    if kind.is_some_and(|kind| kind != BY_PASSCODE) {
-        return Ok(page.wrap(Vec::new()));
-    }
     let rows = lock
         .records
         .iter()
         .rev()
         .filter(|record| (from..=until).contains(&record.lock_date))
+        .filter(|record| kind.is_none_or(|kind| kind == record.kind))
         .filter_map(|record| {
             record.server_date.map(|server_date| {
                 json!({
                     "recordId": record.id,
                     "lockId": id,
-                    "recordTypeFromLock": BY_PASSCODE,
-                    "recordType": BY_PASSCODE,
+                    "recordTypeFromLock": record.kind,
+                    "recordType": record.kind,
                     "success": i32::from(record.opened),
                     "username": record.name,
                     "keyboardPwd": record.pin,

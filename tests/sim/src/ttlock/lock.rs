@@ -11,6 +11,8 @@ use super::views::TryReason;
 pub(crate) const MINUTE_MS: i64 = 60_000;
 pub(crate) const HOUR_MS: i64 = 60 * MINUTE_MS;
 pub(crate) const DAY_MS: i64 = 24 * HOUR_MS;
+/// `recordType` of an unlock by passcode.
+pub(crate) const BY_PASSCODE: i64 = 4;
 /// Records that fit in the lock; the oldest is overwritten.
 const RECORDS_IN_LOCK: usize = 500;
 
@@ -52,10 +54,17 @@ impl Passcode {
     }
 }
 
+fn by_passcode() -> i64 {
+    BY_PASSCODE
+}
+
 /// One entry of the lock's own log.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) id: i64,
+    /// `recordType`.
+    #[serde(default = "by_passcode")]
+    pub(crate) kind: i64,
     pub(crate) pin: String,
     pub(crate) name: String,
     pub(crate) opened: bool,
@@ -144,19 +153,31 @@ impl Lock {
         }
         let name = passcode.and_then(|id| self.passcodes.get(&id)).map(|code| code.name.clone()).unwrap_or_default();
         if self.battery > 0 {
-            self.records.push_back(Record {
+            self.write(Record {
                 id: record_id,
+                kind: BY_PASSCODE,
                 pin: pin.to_owned(),
                 name,
                 opened,
                 lock_date: lock_time,
                 server_date: None,
             });
-            if self.records.len() > RECORDS_IN_LOCK {
-                self.records.pop_front();
-            }
         }
         Tried { reason, passcode, lock_time }
+    }
+
+    /// The lock's alarm went off at `at` by true time. Writes a record of that type.
+    pub(crate) fn alarm(&mut self, kind: i64, at: i64, record_id: i64) {
+        let lock_date = self.clock(at);
+        let (pin, name) = (String::new(), String::new());
+        self.write(Record { id: record_id, kind, pin, name, opened: true, lock_date, server_date: None });
+    }
+
+    fn write(&mut self, record: Record) {
+        self.records.push_back(record);
+        if self.records.len() > RECORDS_IN_LOCK {
+            self.records.pop_front();
+        }
     }
 
     /// What the lock thinks of one code at `at` on its own clock.

@@ -12,8 +12,8 @@ use super::lock::{Lock, Passcode};
 use super::seed::{SeedSpec, Seeded, seed};
 use super::stats::Stats;
 use super::views::{
-    CodeState, CredentialState, GatewayPatch, GatewayState, LockPatch, LockState, PolicyPatch, TokenExpiry, TryOutcome,
-    TryReason,
+    CodeState, CredentialState, GatewayPatch, GatewayState, LockAlarm, LockPatch, LockState, PolicyPatch, TokenExpiry,
+    TryOutcome, TryReason,
 };
 use super::world::World;
 use crate::fault::{Faults, Faulty};
@@ -91,6 +91,18 @@ impl TtlockSim {
             lock_time: tried.lock_time,
             passcode_id: tried.passcode,
         })
+    }
+
+    /// A lock's alarm goes off, or went off some time ago, and the lock writes its record. False for an unknown lock.
+    pub fn alarm(&self, lock_id: i64, alarm: LockAlarm) -> bool {
+        let mut world = self.world();
+        let (at, record) = (world.now().saturating_sub(alarm.ago_ms), world.next_id());
+        let Some(lock) = world.locks.get_mut(&lock_id) else { return false };
+        lock.alarm(alarm.record_type, at, record);
+        callbacks::records_uploaded(&mut world, lock_id);
+        world.touch();
+        self.calling.notify_one();
+        true
     }
 
     /// Somebody with the vendor's app stands at the lock: its records reach the cloud without a gateway. False for an unknown lock.

@@ -153,6 +153,17 @@ pub struct LockPatch {
     pub gateway_id: Option<i64>,
 }
 
+/// A lock's alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockAlarm {
+    /// The vendor's `recordType`: 29 for force, 44 for tampering.
+    pub record_type: i64,
+    /// So long ago, ms.
+    #[serde(default)]
+    pub ago_ms: i64,
+}
+
 /// Changes to a gateway; what is absent stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
