@@ -16,6 +16,7 @@ mod codes;
 mod collector;
 mod contract;
 mod costs;
+mod device_alerts;
 mod drain;
 mod events;
 mod every_step;

@@ -60,12 +60,12 @@ impl Hotel {
         self.pms.get("devices").await.expect(200).body["devices"].as_array().unwrap().clone()
     }
 
-    async fn device(&self, room: &str) -> Value {
+    pub async fn device(&self, room: &str) -> Value {
         let id = self.lock(room).to_string();
         self.devices().await.into_iter().find(|device| device["id"] == id.as_str()).unwrap()
     }
 
-    async fn until_device(&self, room: &str, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    pub async fn until_device(&self, room: &str, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
         until(&format!("the lock of {room} {what}"), LIMIT, || async {
             let device = self.device(room).await;
             if fits(&device) { Ok(device) } else { Err(format!("{device:#}")) }
@@ -74,7 +74,7 @@ impl Hotel {
     }
 
     /// Asks for a look, waits until gateways and locks have been looked at, and lets the loop's pause pass.
-    async fn looked_at(&self) {
+    pub async fn looked_at(&self) {
         let asked = Timestamp::now();
         self.ask_for_a_look().await;
         until("a look at everything", LIMIT, || async {
@@ -102,7 +102,7 @@ impl Hotel {
     }
 
     /// What was told of devices, oldest first: the type's middle part and the payload.
-    async fn told_of_devices(&self) -> Vec<(String, Value)> {
+    pub async fn told_of_devices(&self) -> Vec<(String, Value)> {
         let page = self.pms.get("/v1/events?limit=500").await.expect(200).body;
         let events = page["events"].as_array().unwrap().iter();
         let of = |event: &Value| {
@@ -113,12 +113,12 @@ impl Hotel {
     }
 
     /// How often something of a kind was told.
-    async fn count_told(&self, what: &str, kind: &str) -> usize {
+    pub async fn count_told(&self, what: &str, kind: &str) -> usize {
         let all = self.told_of_devices().await;
         all.iter().filter(|(told, data)| told == what && (data["kind"] == kind || data["reason"] == kind)).count()
     }
 
-    async fn open_tasks(&self) -> Vec<Value> {
+    pub async fn open_tasks(&self) -> Vec<Value> {
         self.pms.get("maintenance-tasks").await.expect(200).body["tasks"].as_array().unwrap().clone()
     }
 

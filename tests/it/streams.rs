@@ -32,14 +32,14 @@ impl Waker for Asleep {
 }
 
 /// A worker that listens.
-struct Worker {
+pub struct Worker {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
 impl Worker {
     /// It is told to, and gives its streams back.
-    async fn stop(self) {
+    pub async fn stop(self) {
         self.stop.send_replace(true);
         self.task.await.unwrap();
     }
@@ -72,7 +72,7 @@ impl House {
         Worker { stop, task }
     }
 
-    async fn listening(&self) -> Worker {
+    pub async fn listening(&self) -> Worker {
         let worker = self.worker().await;
         self.heard_by(1).await;
         worker
@@ -104,12 +104,12 @@ impl House {
         .await;
     }
 
-    async fn events_of(&self, kind: &str) -> Vec<Value> {
+    pub async fn events_of(&self, kind: &str) -> Vec<Value> {
         let page = self.site.pms.get("/v1/events?limit=500").await.expect(200).body;
         page["events"].as_array().unwrap().iter().filter(|event| event["type"] == kind).cloned().collect()
     }
 
-    async fn until_events(&self, kind: &str, count: usize) -> Vec<Value> {
+    pub async fn until_events(&self, kind: &str, count: usize) -> Vec<Value> {
         until(&format!("{count} {kind}"), LIMIT, || async {
             let events = self.events_of(kind).await;
             if events.len() >= count { Ok(events) } else { Err(format!("{} {events:#?}", events.len())) }
@@ -139,7 +139,7 @@ impl House {
     }
 
     /// A row of the site's log that no keypad makes.
-    fn row(&self, id: &str, category: &str) {
+    pub fn row(&self, id: &str, category: &str) {
         self.server.sim().record(json!({
             "id": id, "lock_id": self.locks[0].1, "utc_date_time": Timestamp::now().to_string(), "event_category": category,
         }));
