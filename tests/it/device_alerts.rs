@@ -9,6 +9,7 @@ use lock_domain::policy::StayPolicy;
 use lock_sim::ttlock::{CallbackOrder, FaultKind, FaultOrder, LockAlarm};
 use lock_store::{DeviceKind, DeviceRef};
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -219,4 +220,31 @@ async fn an_alarm_that_a_stream_tells_is_an_alarm() {
     .await;
     assert_eq!(house.events_of("device.health_alert.v1").await.len(), 1, "told once");
     worker.stop().await;
+}
+
+/// Whoever notes something of a lock and whoever ends its alarm take turns, so that no alarm falls between the two.
+#[tokio::test]
+async fn an_alarm_is_not_ended_while_another_may_be_being_noted() {
+    let hotel = hotel(1).await;
+    hotel.called_back(1).await;
+    hotel.alarm("101", TAMPER, 0);
+    hotel.until_device("101", "is tampered with", |device| device["alerts"] != json!([])).await;
+    let done = format!("maintenance-tasks/{}/done", hotel.open_tasks().await[0]["id"].as_str().unwrap());
+    let mut noting = invariants::owner().await;
+    let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut noting).await.unwrap();
+    let mut noting = noting.begin().await.unwrap();
+    let sql = "SELECT device_id FROM device_states WHERE tenant_id = $1 AND kind = 'lock' FOR NO KEY UPDATE";
+    sqlx::query(sql).bind(hotel.tenant.as_uuid()).execute(&mut *noting).await.unwrap();
+    let pms = hotel.pms.clone();
+    let ending = tokio::spawn(async move { pms.post(&done, json!({})).await.expect(200) });
+    until("the end waits", LIMIT, || async {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))";
+        let waiting: i64 = sqlx::query_scalar(sql).bind(pid).fetch_one(&mut invariants::owner().await).await.unwrap();
+        if waiting > 0 { Ok(()) } else { Err(format!("ended: {}", ending.is_finished())) }
+    })
+    .await;
+    assert_eq!(hotel.told("tampered").await, (1, 0));
+    noting.commit().await.unwrap();
+    ending.await.unwrap();
+    assert_eq!((hotel.told("tampered").await, hotel.alerts("101").await.len()), ((1, 1), 0));
 }
