@@ -59,11 +59,12 @@ pub(crate) fn waiting(action: Action, before: CredentialState) -> CredentialStat
     }
 }
 
-/// Whether a credential takes up room in its lock, as far as anyone can know.
+/// Whether a credential takes up room in its lock, as far as anyone can know. One that was refused after an attempt of which nobody knows
+/// the end does not: it would ask for no place, and nobody would give way to it.
 pub(crate) fn stands(target: &EffectTarget) -> bool {
     let there =
         matches!(target.state, CredentialState::Live | CredentialState::Unconfirmed | CredentialState::Revoking);
-    there || target.open_intent.is_some() || target.unresolved_since.is_some()
+    there || target.open_intent.is_some()
 }
 
 /// Whether nothing needs to be sent, because an earlier run of the same effect has proven it.

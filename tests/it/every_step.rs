@@ -69,7 +69,7 @@ async fn walk(hotel: &Hotel, path: Path) {
 }
 
 /// Waits until every operation of the stay has ended.
-async fn settled(hotel: &Hotel) {
+pub(crate) async fn settled(hotel: &Hotel) {
     until("every operation has ended", Duration::from_secs(90), || async {
         let open = invariants::open_operations(hotel).await;
         if open.is_empty() { Ok(()) } else { Err(open) }

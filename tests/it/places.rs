@@ -1,13 +1,26 @@
 //! Locks that have no room for another code: whoever arrives first has the place, and a booking for later gives way and comes back.
 
-use crate::harness::{Hotel, invariants, until};
+use crate::{
+    every_step::settled,
+    harness::{
+        Hotel,
+        faults::{self, Mode},
+        invariants, until,
+    },
+};
+use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use lock_domain::policy::StayPolicy;
 use lock_sim::ttlock::PolicyPatch;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 const LIMIT: Duration = Duration::from_secs(60);
+/// Walks at a time. Each is mostly waiting.
+const AT_ONCE: usize = 10;
 
 /// A hotel whose locks hold so many codes, and whose keys are made a week ahead.
 async fn hotel(codes_per_lock: usize) -> Hotel {
@@ -109,4 +122,52 @@ async fn a_lock_that_others_have_filled_is_tried_again_by_the_first_to_arrive() 
         hotel.pms.phase(reservation, "ended").await;
     }
     invariants::check(&hotel).await;
+}
+
+/// Somebody walks in while a booking for later holds the only place, leaves, and the later one has it back. How many activities there were
+/// until he had his key: how many follow depends on how often the other one asks.
+async fn give_and_take(hotel: &Hotel) -> Vec<String> {
+    book(hotel, "LATER", 30).await;
+    hotel.pms.phase("LATER", "active").await;
+    book(hotel, "NOW", 0).await;
+    hotel.pms.phase("NOW", "active").await;
+    let (seen, _) = faults::seen(hotel.tenant);
+    hotel.pms.verb("NOW", "check-out", json!({})).await.ok();
+    hotel.pms.phase("LATER", "active").await;
+    hotel.pms.verb("LATER", "cancel", json!({})).await.ok();
+    for reservation in ["NOW", "LATER"] {
+        hotel.pms.phase(reservation, "ended").await;
+    }
+    settled(hotel).await;
+    assert!(hotel.codes().is_empty(), "{:?}", hotel.codes());
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_step_of_giving_way_may_fail_repeat_or_crash() {
+    let undisturbed = hotel(1).await;
+    faults::plan(undisturbed.tenant, usize::MAX, Mode::Fail);
+    let seen = give_and_take(&undisturbed).await;
+    invariants::check(&undisturbed).await;
+    let cases = seen.iter().enumerate().flat_map(|(n, name)| {
+        Mode::ALL
+            .into_iter()
+            .filter(move |mode| *mode != Mode::Crash || name == "perform")
+            .map(move |mode| (n + 1, mode))
+    });
+    let cases: Vec<_> = cases.collect();
+    assert!(cases.len() >= 12, "{seen:?}");
+    let hits = AtomicUsize::new(0);
+    stream::iter(cases.iter())
+        .for_each_concurrent(AT_ONCE, async |(nth, mode)| {
+            let hotel = hotel(1).await;
+            faults::plan(hotel.tenant, *nth, *mode);
+            give_and_take(&hotel).await;
+            let (seen, hit) = faults::seen(hotel.tenant);
+            assert!(hit, "activity {nth} was to {mode:?}, and did not: {seen:?}");
+            hits.fetch_add(1, Ordering::Relaxed);
+            invariants::check(&hotel).await;
+        })
+        .await;
+    assert_eq!(hits.into_inner(), cases.len());
 }

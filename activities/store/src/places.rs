@@ -60,7 +60,7 @@ impl TenantTx<'_> {
             .query(
                 "SELECT f.door_id, d.name, f.ours, NULLIF(f.told_at, 'epoch') AS told_at, (
                      SELECT count(*) FROM credentials c WHERE c.tenant_id = $1 AND c.door_id = f.door_id
-                        AND (c.state IN ('live', 'unconfirmed', 'revoking') OR c.open_intent IS NOT NULL OR c.unresolved_since IS NOT NULL)
+                        AND (c.state IN ('live', 'unconfirmed', 'revoking') OR c.open_intent IS NOT NULL)
                  ) AS held
                  FROM full_locks f JOIN doors d ON d.tenant_id = $1 AND d.door_id = f.door_id
                  WHERE f.tenant_id = $1 AND f.property_id = $2 AND ($3::uuid IS NULL OR f.door_id > $3) ORDER BY f.door_id LIMIT $4",
@@ -122,8 +122,7 @@ impl TenantTx<'_> {
         let rows = self
             .query(
                 "SELECT c.credential_id, c.stay_id, s.window_from, s.created_at, k.pin_source = 'ours' AS keeps_digits, NOT k.one_time AS returns,
-                        CASE WHEN NOT (c.state IN ('live', 'unconfirmed', 'revoking') OR c.open_intent IS NOT NULL
-                                       OR c.unresolved_since IS NOT NULL) THEN 'waits'
+                        CASE WHEN NOT (c.state IN ('live', 'unconfirmed', 'revoking') OR c.open_intent IS NOT NULL) THEN 'waits'
                              WHEN c.state = 'revoking' OR EXISTS (
                                  SELECT FROM commands m WHERE m.tenant_id = $1 AND m.stay_id = c.stay_id AND m.verb = 'give_way'
                                     AND m.status IN ('accepted', 'running') AND m.payload -> 'verb' ->> 'door' = $4) THEN 'leaves'
@@ -133,7 +132,7 @@ impl TenantTx<'_> {
                  JOIN keys k ON k.tenant_id = $1 AND k.key_id = c.key_id
                  LEFT JOIN place_waits w ON w.tenant_id = $1 AND w.credential_id = c.credential_id AND w.asked_at > $3
                  WHERE c.tenant_id = $1 AND c.door_id = $2
-                   AND (c.state IN ('live', 'unconfirmed', 'revoking') OR c.open_intent IS NOT NULL OR c.unresolved_since IS NOT NULL
+                   AND (c.state IN ('live', 'unconfirmed', 'revoking') OR c.open_intent IS NOT NULL
                         OR w.credential_id IS NOT NULL AND s.phase NOT IN ('ending', 'ended') AND NOT s.suspended)
                  ORDER BY c.credential_id",
             )
@@ -218,7 +217,7 @@ impl TenantTx<'_> {
             "INSERT INTO full_locks (tenant_id, door_id, property_id, ours, told_at)
              SELECT $1, $2, $3, (
                  SELECT count(*) FROM credentials c WHERE c.tenant_id = $1 AND c.door_id = $2
-                    AND (c.state IN ('live', 'unconfirmed', 'revoking') OR c.open_intent IS NOT NULL OR c.unresolved_since IS NOT NULL)
+                    AND (c.state IN ('live', 'unconfirmed', 'revoking') OR c.open_intent IS NOT NULL)
              ), $4
              ON CONFLICT (tenant_id, door_id) DO UPDATE SET ours = EXCLUDED.ours, told_at = EXCLUDED.told_at",
         )
@@ -237,7 +236,7 @@ impl TenantTx<'_> {
         self.query(
             "WITH standing AS (
                  SELECT count(*) AS ours FROM credentials c WHERE c.tenant_id = $1 AND c.door_id = $2
-                    AND (c.state IN ('live', 'unconfirmed', 'revoking') OR c.open_intent IS NOT NULL OR c.unresolved_since IS NOT NULL)
+                    AND (c.state IN ('live', 'unconfirmed', 'revoking') OR c.open_intent IS NOT NULL)
              ), waiting AS (
                  SELECT FROM place_waits WHERE tenant_id = $1 AND door_id = $2 AND asked_at > $3 LIMIT 1
              ), forgotten AS (
