@@ -20,7 +20,7 @@ use std::{
 
 const LIMIT: Duration = Duration::from_secs(60);
 /// Walks at a time. Each is mostly waiting.
-const AT_ONCE: usize = 10;
+const AT_ONCE: usize = 24;
 
 /// A hotel whose locks hold so many codes, and whose keys are made a week ahead.
 async fn hotel(codes_per_lock: usize) -> Hotel {
