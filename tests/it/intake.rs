@@ -38,10 +38,10 @@ async fn stored(hotel: &Hotel) -> (i64, i64) {
     sqlx::query_as(sql).bind(hotel.tenant.as_uuid()).fetch_one(&mut invariants::owner().await).await.unwrap()
 }
 
-/// Genuine webhooks that wait behind a transaction, of all the tests' processes, which are one.
-async fn waiting() -> f64 {
+/// A gauge of all the tests' processes, which are one.
+async fn gauge(name: &str) -> f64 {
     let text = reqwest::get(format!("{}/metrics", shared().api)).await.unwrap().text().await.unwrap();
-    text.lines().find_map(|line| line.strip_prefix("lock_webhooks_waiting ")?.parse().ok()).unwrap_or(0.0)
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok()).unwrap_or(0.0)
 }
 
 async fn send(http: &reqwest::Client, base: &str, endpoint: &Value, id: &str) -> StatusCode {
@@ -63,12 +63,14 @@ async fn a_hundred_webhooks_of_one_moment_take_a_handful_of_transactions() {
     let sending = join_all(ids.iter().map(|id| send(&http, &shared().api, &endpoint, id)));
     let release = async {
         until("all are in the queue or at the row", LIMIT, || async {
-            let waiting = waiting().await;
+            let waiting = gauge("lock_webhooks_waiting").await;
             if waiting >= 98.0 { Ok(()) } else { Err(waiting) }
         })
         .await;
         assert_eq!(held_up(pid).await, 1, "one transaction at a time");
         assert_eq!(stored(&hotel).await, (0, 0));
+        let held = gauge("lock_webhooks_held_bytes").await;
+        assert!(held >= 98.0 * 2.0 * BODY.len() as f64, "{held}: each counts against the process's bound, as it came and sealed");
         sqlx::query("COMMIT").execute(&mut holder).await.unwrap();
     };
     let (answers, ()) = tokio::join!(sending, release);

@@ -144,6 +144,8 @@ static WEBHOOKS_FORGED: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
 
 static WEBHOOKS_WAITING: LazyLock<Option<GaugeVec>> =
     LazyLock::new(|| gauge("lock_webhooks_waiting", "Genuine webhooks that wait to be stored.", &[]));
+static WEBHOOKS_HELD: LazyLock<Option<GaugeVec>> =
+    LazyLock::new(|| gauge("lock_webhooks_held_bytes", "Bytes of webhooks that are neither stored nor refused.", &[]));
 
 static WEBHOOKS_PROCESSED: LazyLock<Option<IntCounterVec>> = LazyLock::new(|| {
     counter("webhook_processed_total", "Attempts at following up a webhook, by outcome.", &["outcome"])
@@ -252,6 +254,13 @@ pub fn webhook(vendor: &str, outcome: &str) {
 /// So many more webhooks (or fewer) wait to be stored than before.
 pub fn webhooks_waiting(change: i64) {
     if let Some(metric) = &*WEBHOOKS_WAITING {
+        metric.with_label_values::<&str>(&[]).add(change as f64);
+    }
+}
+
+/// So many more bytes (or fewer) of webhooks that are neither stored nor refused are in memory than before.
+pub fn webhooks_held_bytes(change: i64) {
+    if let Some(metric) = &*WEBHOOKS_HELD {
         metric.with_label_values::<&str>(&[]).add(change as f64);
     }
 }
@@ -386,6 +395,8 @@ mod tests {
         webhook_processed("again");
         webhooks_waiting(3);
         webhooks_waiting(-1);
+        webhooks_held_bytes(70);
+        webhooks_held_bytes(-30);
         set_breakers("ttlock", "open", 1);
         breaker_opened("ttlock");
         breaker_false_positive("ttlock");
@@ -403,6 +414,7 @@ mod tests {
             "lock_revokes_pending 1",
             "lock_commands_held 3",
             "lock_webhooks_waiting 2",
+            "lock_webhooks_held_bytes 40",
             "webhook_deliveries_total{outcome=\"fresh\",vendor=\"ttlock\"} 1",
             "webhook_signature_failed_total{vendor=\"pms\"} 1",
             "webhook_processed_total{outcome=\"again\"} 1",

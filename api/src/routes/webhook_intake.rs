@@ -1,7 +1,7 @@
 //! `POST /v1/webhooks/{sender}/{endpoint}`: where vendors and partners call us.
 //!
 //! ```text
-//! read the raw body -> know the path -> count against its share -> check the signature -> read what it says -> seal
+//! read the raw body -> find room for it -> know the path -> count against its share -> check the signature -> read what it says -> seal
 //! -> store once, in one transaction with others of the moment -> answer
 //! ```
 //! Nothing is parsed before the signature fits. A path that nobody has gets the answer of any path that does not exist, after the same
@@ -14,6 +14,7 @@ use crate::{
     webhooks::{
         inbox::Delivery,
         read::{self, Read, Unreadable},
+        room::Share,
         signature,
     },
 };
@@ -79,6 +80,7 @@ pub(crate) async fn take(
 async fn taken(state: &AppState, sender: Option<Sender>, path: &str, request: Request) -> Result<Intake, Problem> {
     let (parts, body) = request.into_parts();
     let body = extract::read(&parts, body, BODY_MOST).await?;
+    let share = state.inbox().admit(&body)?;
     let now = Timestamp::now();
     let path = WebhookPath::parse(path);
     let known = state.inbox().endpoint(&path).await?;
@@ -93,7 +95,7 @@ async fn taken(state: &AppState, sender: Option<Sender>, path: &str, request: Re
         tracing::warn!(endpoint = %endpoint.id, %refusal, "a webhook is refused");
         refused(refusal)
     })?;
-    store(state, endpoint, id.as_deref(), &body, now).await
+    store(state, endpoint, id.as_deref(), (&body, share), now).await
 }
 
 fn refused(refusal: Refusal) -> Problem {
@@ -108,7 +110,7 @@ async fn store(
     state: &AppState,
     endpoint: &WebhookEndpoint,
     id: Option<&str>,
-    body: &[u8],
+    (body, share): (&[u8], Share),
     now: Timestamp,
 ) -> Result<Intake, Problem> {
     let (keys, tenant) = (state.keys(), endpoint.tenant);
@@ -126,6 +128,7 @@ async fn store(
         body_sealed,
         meaning: said.meaning,
         at: now,
+        share,
     };
     let taken = state.inbox().store(tenant, new).await?;
     // Without an id of the sender's, another body under one key says the same in other words.

@@ -3,13 +3,18 @@
 //!
 //! It must not know HTTP or signatures. A lookup begins after everybody whom it answers has asked, so that a revocation or a rotation counts
 //! from its commit on. Nothing is kept beyond a turn. Nobody is told that a delivery is stored before its transaction is committed. A delivery
-//! that the record refuses fails alone; if the record does not answer, all of the turn are told to come again.
+//! that the record refuses fails alone; if the record does not answer, all of the turn are told to come again. So are those who find too much
+//! waiting already, of their tenant or of all.
 
 use crate::{
     failure,
     gather::{Bounds, Gather, Refused, Work},
     problem::Problem,
-    webhooks::{secrets::Secrets, signature::Key},
+    webhooks::{
+        room::{Most, Room, Share},
+        secrets::Secrets,
+        signature::Key,
+    },
 };
 use lock_domain::{
     Timestamp,
@@ -25,11 +30,14 @@ use tokio::sync::OnceCell;
 
 /// A statement's size stays in proportion: few bodies have more than some hundred bytes, and one may have 256 KiB.
 const DELIVERIES: Bounds = Bounds { turn: 64, turn_weight: 1 << 20, waiting: 1_000, waiting_weight: 16 << 20 };
-/// One row is looked up for all.
-const ENDPOINTS: Bounds = Bounds { turn: 10_000, turn_weight: 0, waiting: 10_000, waiting_weight: 0 };
+/// One row is looked up for all. No one endpoint's senders fill the process.
+const ENDPOINTS: Bounds = Bounds { turn: 1_000, turn_weight: 0, waiting: 1_000, waiting_weight: 0 };
+/// Of all tenants, and of whoever has not been recognised yet. Four tenants whose queues are full have room, as a body is held twice.
+const PROCESS: Most = Most { webhooks: 10_000, bytes: 128 << 20 };
 
 /// See the module's description.
 pub(crate) struct Inbox {
+    room: Room,
     endpoints: Gather<Lookups>,
     deliveries: Gather<Deliveries<Store>>,
 }
@@ -38,9 +46,15 @@ impl Inbox {
     /// Over the record. Nothing waits yet.
     pub(crate) fn new(store: Store) -> Self {
         Self {
+            room: Room::new(PROCESS),
             endpoints: Gather::new(Lookups(store.clone()), ENDPOINTS),
             deliveries: Gather::new(Deliveries(store), DELIVERIES),
         }
+    }
+
+    /// Room for a body until it is stored or refused: as it came, and sealed.
+    pub(crate) fn admit(&self, body: &[u8]) -> Result<Share, Problem> {
+        self.room.take(body.len().saturating_mul(2)).ok_or_else(|| refuse(Refused::Full))
     }
 
     /// The endpoint that a path names, as the record has it now.
@@ -127,6 +141,9 @@ pub(crate) struct Delivery {
     pub(crate) body_sealed: Vec<u8>,
     pub(crate) meaning: Vec<Meaning>,
     pub(crate) at: Timestamp,
+    /// Whoever asked may go away before it is stored; the room is its own.
+    #[expect(dead_code, reason = "what it holds is given back when it is dropped")]
+    pub(crate) share: Share,
 }
 
 impl Delivery {

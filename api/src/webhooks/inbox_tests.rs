@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 use super::*;
 use std::sync::Mutex;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 /// Refuses the keys in `poison`, and answers no more after so many calls.
@@ -39,6 +40,10 @@ impl Record for Arc<Table> {
 }
 
 fn delivery(key: &str) -> Delivery {
+    delivery_in(&Room::new(PROCESS), key)
+}
+
+fn delivery_in(room: &Room, key: &str) -> Delivery {
     Delivery {
         id: DeliveryId::from_uuid(Uuid::now_v7()),
         endpoint: WebhookEndpointId::from_uuid(Uuid::nil()),
@@ -48,6 +53,7 @@ fn delivery(key: &str) -> Delivery {
         body_sealed: Vec::new(),
         meaning: Vec::new(),
         at: Timestamp::UNIX_EPOCH,
+        share: room.take(key.len()).unwrap(),
     }
 }
 
@@ -98,4 +104,32 @@ fn who_comes_too_many_is_told_when_to_come_again() {
         let problem = refuse(refused);
         assert_eq!((problem.code, problem.retry_after_s), (Code::Unavailable, Some(2)));
     }
+}
+
+/// A record that answers when it is given leave.
+struct Slow(Semaphore);
+
+impl Record for Arc<Slow> {
+    async fn store(&self, _: TenantId, list: &[Delivery]) -> Result<Vec<Intake>, StoreError> {
+        self.0.acquire().await.unwrap().forget();
+        Ok(vec![Intake::Fresh; list.len()])
+    }
+}
+
+#[tokio::test]
+async fn the_room_is_for_all_tenants_and_is_held_until_the_record_has_answered() {
+    let (room, record) = (Room::new(Most { webhooks: 3, bytes: 1_000 }), Arc::new(Slow(Semaphore::new(0))));
+    let inbox = Gather::new(Deliveries(record.clone()), DELIVERIES);
+    for n in 0..3 {
+        let (inbox, delivery) = (inbox.clone(), delivery_in(&room, "a"));
+        let sender = tokio::spawn(async move { inbox.ask(TenantId::from_uuid(Uuid::from_u128(n)), delivery).await });
+        tokio::task::yield_now().await;
+        // What it handed in is still worked at.
+        sender.abort();
+    }
+    assert!(room.take(1).is_none(), "each tenant has one, and the process is full");
+    record.0.add_permits(3);
+    inbox.finished().await;
+    let shares: Vec<_> = (0..3).map_while(|_| room.take(1)).collect();
+    assert_eq!(shares.len(), 3, "there is room again");
 }

@@ -6,5 +6,6 @@
 pub(crate) mod form;
 pub(crate) mod inbox;
 pub(crate) mod read;
+pub(crate) mod room;
 pub(crate) mod secrets;
 pub(crate) mod signature;
