@@ -70,7 +70,10 @@ async fn a_hundred_webhooks_of_one_moment_take_a_handful_of_transactions() {
         assert_eq!(held_up(pid).await, 1, "one transaction at a time");
         assert_eq!(stored(&hotel).await, (0, 0));
         let held = gauge("lock_webhooks_held_bytes").await;
-        assert!(held >= 98.0 * 2.0 * BODY.len() as f64, "{held}: each counts against the process's bound, as it came and sealed");
+        assert!(
+            held >= 98.0 * 2.0 * BODY.len() as f64,
+            "{held}: each counts against the process's bound, as it came and sealed"
+        );
         sqlx::query("COMMIT").execute(&mut holder).await.unwrap();
     };
     let (answers, ()) = tokio::join!(sending, release);

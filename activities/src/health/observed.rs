@@ -14,7 +14,7 @@ use lock_vendors::{
         CallContext, Capabilities, CredentialToken, Deletion, GatewayStatus, Issued, KeySpec, LockVendor,
         VendorCredential, VendorCredentialRef, VendorLock, VendorLockRef,
     },
-    records::DoorRecord,
+    records::{DoorRecord, Heard},
 };
 use std::sync::Arc;
 use tokio::sync::mpsc::Sender;
@@ -126,8 +126,8 @@ impl LockVendor for Observed<'_> {
         self.noted(self.vendor.records(call, lock, since).await)
     }
 
-    async fn follow(&self, since: Timestamp, records: Sender<DoorRecord>) -> Result<(), VendorError> {
-        self.noted(self.vendor.follow(since, records).await)
+    async fn follow(&self, since: Timestamp, heard: Sender<Heard>) -> Result<(), VendorError> {
+        self.noted(self.vendor.follow(since, heard).await)
     }
 
     async fn locks(&self, call: &CallContext) -> Result<Vec<VendorLock>, VendorError> {

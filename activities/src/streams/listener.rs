@@ -12,7 +12,10 @@ use jiff::{SignedDuration, Timestamp};
 use lock_domain::ids::TenantId;
 use lock_store::{ClaimedStream, Property, StoreError};
 use lock_telemetry::metrics;
-use lock_vendors::{port::LockVendor, records::DoorRecord};
+use lock_vendors::{
+    port::LockVendor,
+    records::{DoorRecord, Heard},
+};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
@@ -169,25 +172,28 @@ impl Listener {
     }
 
     /// Stores what is heard.
-    async fn take(&self, mut property: Property, mut heard: mpsc::Receiver<DoorRecord>) -> End {
+    async fn take(&self, mut property: Property, mut heard: mpsc::Receiver<Heard>) -> End {
         let mut some = Vec::new();
         loop {
             // The sender ends only with the call that follows the stream, which says why.
             if heard.recv_many(&mut some, AT_ONCE).await == 0 {
                 return std::future::pending().await;
             }
-            let newest = some.iter().map(|record| record.at_lock).max();
-            // PostgreSQL's text can't hold a zero byte, and no lock of ours has one in its name.
-            some.retain(|record| !record.lock_id.contains('\0'));
             let mut by_lock = ByLock::new();
-            for record in some.drain(..) {
-                by_lock.entry(record.lock_id.clone()).or_default().push(record);
+            let mut complete = None;
+            for one in some.drain(..) {
+                match one {
+                    Heard::Complete(until) => complete = Some(until),
+                    // PostgreSQL's text can't hold a zero byte, and no lock of ours has one in its name.
+                    Heard::Record(record) if record.lock_id.contains('\0') => {}
+                    Heard::Record(record) => by_lock.entry(record.lock_id.clone()).or_default().push(record),
+                }
             }
             for records in by_lock.values_mut() {
                 records.sort_by(|a, b| (a.at_lock, &a.id).cmp(&(b.at_lock, &b.id)));
             }
             loop {
-                match self.store(&mut property, &by_lock, newest).await {
+                match self.store(&mut property, &by_lock, complete).await {
                     Ok(true) => break,
                     Ok(false) => return End::Lost,
                     Err(error) if error.is_retryable() => {
@@ -203,14 +209,20 @@ impl Listener {
         }
     }
 
-    /// Stores records lock by lock; the last transaction says that all of it is stored. Whether the stream is still ours.
+    /// Stores records lock by lock; the last transaction says that all until then is stored, if it is. Whether the stream is still ours.
     async fn store(
         &self,
         property: &mut Property,
         by_lock: &ByLock,
-        newest: Option<Timestamp>,
+        complete: Option<Timestamp>,
     ) -> Result<bool, StoreError> {
         let (stream, vendor) = (&self.stream, self.stream.vendor.as_str());
+        if by_lock.is_empty() {
+            let mut tx = self.parts.store.tenant_relaxed(self.tenant).await?;
+            let passed = complete.map(|at| at.min(property.clock.now(Timestamp::now())));
+            let ours = tx.note_heard(stream, passed, Timestamp::now()).await?;
+            return tx.commit().await.map(|()| ours);
+        }
         for (left, (lock, records)) in (0..by_lock.len()).rev().zip(by_lock) {
             let mut tx = self.parts.store.tenant(self.tenant).await?;
             // A test clock may have moved, and the hotel's choices may have changed.
@@ -218,7 +230,7 @@ impl Listener {
                 *property = now;
             }
             let present = property.clock.now(Timestamp::now());
-            let passed = newest.filter(|_| left == 0).map(|at| at.min(present));
+            let passed = complete.filter(|_| left == 0).map(|at| at.min(present));
             if !tx.note_heard(stream, passed, Timestamp::now()).await? {
                 return Ok(false);
             }

@@ -16,7 +16,7 @@ pub struct ClaimedStream {
     pub vendor: String,
     /// Which listener this is.
     pub epoch: i64,
-    /// The newest record that was heard, by the locks' clocks.
+    /// All that the vendor told of until then was heard, by the locks' clocks.
     pub passed_at: Option<Timestamp>,
     /// So many listeners in a row ended with a trouble.
     pub failures: u32,

@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use tokio::sync::mpsc::Sender;
 
 use crate::error::VendorError;
-use crate::records::DoorRecord;
+use crate::records::{DoorRecord, Heard};
 use crate::rounding::Granularity;
 
 /// How far a deletion reaches.
@@ -384,8 +384,8 @@ pub trait LockVendor: Send + Sync {
 
     /// Passes on what happens at all locks from `since` on, as the vendor tells it, until the receiver is dropped (then `Ok`) or going on
     /// makes no sense. Connections that end are made anew, and what happened in between is read from the vendor's log. Each record
-    /// arrives at least once.
-    async fn follow(&self, _since: Timestamp, _records: Sender<DoorRecord>) -> Result<(), VendorError> {
+    /// arrives at least once: whoever follows again from before the last [`Heard::Complete`] on misses nothing.
+    async fn follow(&self, _since: Timestamp, _heard: Sender<Heard>) -> Result<(), VendorError> {
         Err(VendorError::unsupported(self.name(), "follow"))
     }
 

@@ -65,6 +65,16 @@ pub enum Means {
     Unsaid,
 }
 
+/// What a stream of events tells: see [`crate::port::LockVendor::follow`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// Something happened at a lock.
+    Record(DoorRecord),
+    /// All that the vendor tells of until then, by the locks' clocks, was passed on before this. Records that come without it leave a gap that
+    /// is yet to be read.
+    Complete(Timestamp),
+}
+
 /// One event at a lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DoorRecord {

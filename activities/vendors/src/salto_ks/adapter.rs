@@ -20,7 +20,7 @@ use crate::port::{
     CallContext, Capabilities, CredentialToken, Deletion, GatewayStatus, Issued, KeyForm, KeySpec, LockVendor,
     RevokeReach, Scope, VendorCredential, VendorCredentialRef, VendorLock, VendorLockRef,
 };
-use crate::records::DoorRecord;
+use crate::records::{DoorRecord, Heard};
 use crate::registry::Parts;
 use crate::rounding::{Granularity, outward};
 
@@ -342,8 +342,8 @@ impl LockVendor for SaltoKs {
         Ok(records)
     }
 
-    async fn follow(&self, since: Timestamp, records: Sender<DoorRecord>) -> Result<(), VendorError> {
-        self.follow_events(since, records).await
+    async fn follow(&self, since: Timestamp, heard: Sender<Heard>) -> Result<(), VendorError> {
+        self.follow_events(since, heard).await
     }
 
     async fn locks(&self, call: &CallContext) -> Result<Vec<VendorLock>, VendorError> {

@@ -1,9 +1,12 @@
 //! The event stream, and the log for what it missed.
 //!
-//! The stream has no cursor and breaks several times a day; each new connection is followed by a look into the log from some time
-//! before the last known event on. While no connection can be had, the log is all there is, and is read at each try.
+//! The stream has no cursor and breaks several times a day; on each new connection the log is read from some time before the moment until
+//! which all was passed on, while events are heard. If that much of the log can't be read, less is, and the rest later: until then nothing
+//! counts as passed on but what was before. While no connection can be had, the log is all there is, and is read at each try.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::future::pending;
+use std::pin::Pin;
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
@@ -27,13 +30,15 @@ use super::session::{Operation, Verb};
 use crate::error::{Condition, EffectOutcome, VendorError};
 use crate::http::is_loopback;
 use crate::port::CallContext;
-use crate::records::DoorRecord;
+use crate::records::{DoorRecord, Heard};
 
 const NEGOTIATE: Verb = Verb::post("POST hub/entries/negotiate").harmless();
 const CONNECT: Verb = Verb::get("GET hub/entries");
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// For reading the log, of a day or more, page by page.
-const LOG_TIMEOUT: Duration = Duration::from_secs(300);
+const LOG_TIMEOUT: Duration = Duration::from_secs(3_600);
+/// Pauses grow to so many times the first.
+const LONGEST: u32 = 60;
 /// Largest message, bytes.
 const LARGEST: usize = 256 * 1024;
 /// While no connection can be had the log is read at each try, from so long before the last known event on.
@@ -47,12 +52,15 @@ type Socket = WebSocketStream<Upgraded>;
 struct Passed {
     ids: BTreeSet<String>,
     order: VecDeque<String>,
+    /// The newest record, by the locks' clocks.
     last: Timestamp,
+    /// All until then was passed on. Only a look as long as the gap may say so.
+    complete: Timestamp,
 }
 
 impl Passed {
     fn new(since: Timestamp) -> Self {
-        Self { ids: BTreeSet::new(), order: VecDeque::new(), last: since }
+        Self { ids: BTreeSet::new(), order: VecDeque::new(), last: since, complete: since }
     }
 
     fn is_new(&self, record: &DoorRecord) -> bool {
@@ -70,6 +78,30 @@ impl Passed {
             self.ids.remove(&oldest);
         }
     }
+
+    /// All was passed on until now.
+    async fn note_complete(&mut self, heard: &Sender<Heard>) -> Result<(), Unheard> {
+        self.complete = self.last;
+        heard.send(Heard::Complete(self.complete)).await.map_err(|_| Unheard)
+    }
+
+    /// From when on such a look reads the log.
+    fn from(&self, look: Look, overlap: SignedDuration) -> Timestamp {
+        let from = match look {
+            Look::Long => self.complete.saturating_sub(overlap),
+            Look::Short => self.last.saturating_sub(MEANWHILE),
+        };
+        from.unwrap_or(Timestamp::MIN)
+    }
+}
+
+/// How far a look into the log goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// To some time before all was passed on: locks that were out of reach tell late what was long ago, and may have told it in the gap.
+    Long,
+    /// To some time before the last known event.
+    Short,
 }
 
 /// The receiver is gone.
@@ -87,48 +119,42 @@ impl From<Unheard> for End {
     }
 }
 
+/// A look that has begun.
+type Looking<'a> = (Look, Pin<Box<dyn Future<Output = Result<Vec<DoorRecord>, VendorError>> + Send + 'a>>);
+
 impl SaltoKs {
-    pub(super) async fn follow_events(&self, since: Timestamp, records: Sender<DoorRecord>) -> Result<(), VendorError> {
+    pub(super) async fn follow_events(&self, since: Timestamp, heard: Sender<Heard>) -> Result<(), VendorError> {
         let Some(events) = self.session().config().events_url.clone() else {
             return Err(VendorError::unsupported(NAME, "follow"));
         };
-        let heard = records.clone();
+        let listener = heard.clone();
         tokio::select! {
-            () = heard.closed() => Ok(()),
-            ended = self.listen(events, since, records) => ended,
+            () = listener.closed() => Ok(()),
+            ended = self.listen(events, since, heard) => ended,
         }
     }
 
-    async fn listen(&self, events: Url, since: Timestamp, records: Sender<DoorRecord>) -> Result<(), VendorError> {
+    async fn listen(&self, events: Url, since: Timestamp, heard: Sender<Heard>) -> Result<(), VendorError> {
         let assume = &self.session().config().assume;
         let first_pause = assume.stream_pause;
         let mut pause = first_pause;
         let mut passed = Passed::new(since);
         loop {
-            // Connected before the log is read, so that nothing falls between the two.
-            let connected = self.connect(&events).await;
-            // Locks that were out of reach tell late what was long ago, and may have told it in the gap.
-            let gap = if connected.is_ok() { assume.stream_overlap } else { MEANWHILE };
-            let mut caught_up = self.catch_up(&mut passed, gap, &records).await;
-            if let (Ok(_), Err(error)) = (&connected, &caught_up) {
-                // What opens now is worth more than what locks tell late, which the next connection asks for again.
-                tracing::warn!(vendor = NAME, %error, "the log of a day can't be read; reading less");
-                caught_up = self.catch_up(&mut passed, MEANWHILE, &records).await;
-            }
+            let began = Instant::now();
+            let ended = match self.connect(&events).await {
+                Ok(socket) => self.hear(socket, &mut passed, &heard).await,
+                Err(error) => self.meanwhile(&mut passed, &heard).await.map_or(Ok(End::Unheard), |()| Err(error)),
+            };
             let mut wait = None;
-            match (connected, caught_up) {
-                (_, Ok(Err(Unheard))) => return Ok(()),
-                (Ok(socket), Ok(Ok(()))) => {
-                    let since = Instant::now();
-                    if let End::Unheard = self.hear(socket, &mut passed, &records).await {
-                        return Ok(());
-                    }
+            match ended {
+                Ok(End::Unheard) => return Ok(()),
+                Ok(End::Lost) => {
                     tracing::info!(vendor = NAME, "event stream ended; connecting again");
-                    if since.elapsed() > assume.stream_silence {
+                    if began.elapsed() > assume.stream_silence {
                         pause = first_pause;
                     }
                 }
-                (Err(error), _) | (_, Err(error)) => {
+                Err(error) => {
                     tracing::warn!(vendor = NAME, %error, "event stream not there");
                     match error.outcome() {
                         EffectOutcome::Permanent => return Err(error),
@@ -138,66 +164,110 @@ impl SaltoKs {
                 }
             }
             tokio::time::sleep(wait.map_or(pause, |after| after.max(pause))).await;
-            pause = (pause * 2).min(first_pause * 60);
+            pause = (pause * 2).min(first_pause * LONGEST);
         }
     }
 
-    /// Reads the log from before the last known event on.
-    async fn catch_up(
-        &self,
-        passed: &mut Passed,
-        overlap: SignedDuration,
-        records: &Sender<DoorRecord>,
-    ) -> Result<Result<(), Unheard>, VendorError> {
-        let from = passed.last.saturating_sub(overlap).unwrap_or(Timestamp::MIN);
-        let call = CallContext::new("follow", LOG_TIMEOUT);
-        let mut missed = self.entries(Operation::begin(&call), from).await?;
-        missed.sort_by_key(|record| record.at_lock);
-        for record in missed {
-            if let Err(unheard) = pass(passed, records, record).await {
-                return Ok(Err(unheard));
+    /// Without a connection the log is all there is.
+    async fn meanwhile(&self, passed: &mut Passed, heard: &Sender<Heard>) -> Result<(), Unheard> {
+        let (_, log) = self.look(passed, Look::Short);
+        match log.await {
+            Ok(missed) => pass_all(passed, heard, missed).await,
+            Err(error) => {
+                tracing::warn!(vendor = NAME, %error, "neither the event stream nor the log is there");
+                Ok(())
             }
         }
-        Ok(Ok(()))
     }
 
-    async fn hear(&self, mut socket: Socket, passed: &mut Passed, records: &Sender<DoorRecord>) -> End {
-        let silence = self.session().config().assume.stream_silence;
-        let mut ping = tokio::time::interval(silence / 2);
-        let mut heard = Instant::now();
+    fn look(&self, passed: &Passed, look: Look) -> Looking<'_> {
+        let from = passed.from(look, self.session().config().assume.stream_overlap);
+        let log = async move {
+            let call = CallContext::new("follow", CALL_TIMEOUT);
+            self.entries(Operation::long(&call, LOG_TIMEOUT), from).await
+        };
+        (look, Box::pin(log))
+    }
+
+    /// Hears what happens, and meanwhile reads what was missed before. An error if the log can't be read at all.
+    async fn hear(&self, mut socket: Socket, passed: &mut Passed, heard: &Sender<Heard>) -> Result<End, VendorError> {
+        let assume = &self.session().config().assume;
+        let mut ping = tokio::time::interval(assume.stream_silence / 2);
+        let mut last_heard = Instant::now();
+        // The connection is there before the log is read, so that nothing falls between the two.
+        let mut looking = Some(self.look(passed, Look::Long));
         // An event that we can't read is a hint that the log has something new; one look per ping is enough.
-        let mut look = false;
+        let mut hint = false;
+        let mut long_again = None;
+        let (mut has_log, mut complete) = (false, false);
         loop {
+            let log = async {
+                match &mut looking {
+                    Some((_, log)) => log.await,
+                    None => pending().await,
+                }
+            };
             let message = tokio::select! {
-                message = timeout_at(heard + silence, socket.next()) => message,
+                message = timeout_at(last_heard + assume.stream_silence, socket.next()) => message,
+                missed = log => {
+                    let look = looking.take().map_or(Look::Short, |(look, _)| look);
+                    match missed {
+                        Ok(missed) => {
+                            if let Err(unheard) = pass_all(passed, heard, missed).await {
+                                return Ok(unheard.into());
+                            }
+                            has_log = true;
+                            complete |= look == Look::Long;
+                        }
+                        Err(error) if look == Look::Long => {
+                            // What opens now is worth more than what locks tell late.
+                            tracing::warn!(vendor = NAME, %error, "the log of a day can't be read; reading less, and again later");
+                            looking = Some(self.look(passed, Look::Short));
+                            long_again = Some(Instant::now() + assume.stream_pause * LONGEST);
+                        }
+                        Err(error) if !has_log => return Err(error),
+                        Err(error) => tracing::warn!(vendor = NAME, %error, "the log can't be read after an event of unknown form"),
+                    }
+                    if complete && passed.note_complete(heard).await.is_err() {
+                        return Ok(End::Unheard);
+                    }
+                    continue;
+                }
                 _ = ping.tick() => {
-                    if std::mem::take(&mut look) && matches!(self.catch_up(passed, MEANWHILE, records).await, Ok(Err(Unheard))) {
-                        return End::Unheard;
+                    if looking.is_none() {
+                        if long_again.take_if(|at| *at <= Instant::now()).is_some() {
+                            looking = Some(self.look(passed, Look::Long));
+                        } else if std::mem::take(&mut hint) {
+                            looking = Some(self.look(passed, Look::Short));
+                        }
                     }
                     if socket.send(Message::text(hub::PING)).await.is_err() {
-                        return End::Lost;
+                        return Ok(End::Lost);
                     }
                     continue;
                 }
             };
-            let Ok(Some(Ok(message))) = message else { return End::Lost };
-            heard = Instant::now();
+            let Ok(Some(Ok(message))) = message else { return Ok(End::Lost) };
+            last_heard = Instant::now();
             let text = match &message {
                 Message::Text(text) => text.as_str(),
-                Message::Close(_) => return End::Lost,
+                Message::Close(_) => return Ok(End::Lost),
                 _ => continue,
             };
             for said in hub::read(text) {
                 match said {
-                    Said::Over => return End::Lost,
+                    Said::Over => return Ok(End::Lost),
                     Said::Ready | Said::Nothing => {}
                     Said::Event(event) => match entries::record(&event) {
                         Some(record) => {
-                            if let Err(unheard) = pass(passed, records, record).await {
-                                return unheard.into();
+                            let passed_on = pass(passed, heard, record).await;
+                            // An event of unknown form may stand in the log before this one.
+                            let complete = complete && !hint && looking.is_none();
+                            if passed_on.is_err() || complete && passed.note_complete(heard).await.is_err() {
+                                return Ok(End::Unheard);
                             }
                         }
-                        None => look = true,
+                        None => hint = true,
                     },
                 }
             }
@@ -285,10 +355,18 @@ fn negotiation(hub: &Url) -> Url {
     url
 }
 
-async fn pass(passed: &mut Passed, records: &Sender<DoorRecord>, record: DoorRecord) -> Result<(), Unheard> {
+async fn pass(passed: &mut Passed, heard: &Sender<Heard>, record: DoorRecord) -> Result<(), Unheard> {
     if passed.is_new(&record) {
         passed.note(&record);
-        records.send(record).await.map_err(|_| Unheard)?;
+        heard.send(Heard::Record(record)).await.map_err(|_| Unheard)?;
+    }
+    Ok(())
+}
+
+async fn pass_all(passed: &mut Passed, heard: &Sender<Heard>, mut missed: Vec<DoorRecord>) -> Result<(), Unheard> {
+    missed.sort_by_key(|record| record.at_lock);
+    for record in missed {
+        pass(passed, heard, record).await?;
     }
     Ok(())
 }

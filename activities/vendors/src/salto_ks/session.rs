@@ -98,6 +98,16 @@ impl<'a> Operation<'a> {
     pub(crate) fn begin(call: &'a CallContext) -> Self {
         Self { call, deadline: Instant::now() + call.timeout }
     }
+
+    /// One that consists of several, each with the time of the call, and has so long for all of them.
+    pub(crate) fn long(call: &'a CallContext, most: Duration) -> Self {
+        Self { call, deadline: Instant::now() + most }
+    }
+
+    /// One of several.
+    pub(crate) fn part(self) -> Self {
+        Self { deadline: self.deadline.min(Instant::now() + self.call.timeout), ..self }
+    }
 }
 
 /// An answer that is not a failure.

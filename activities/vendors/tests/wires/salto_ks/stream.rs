@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use lock_sim::salto_ks::{EventForm, FaultKind, FaultOrder, PolicyPatch, TokenExpiry};
 use lock_vendors::error::{Condition, VendorError};
-use lock_vendors::records::{DoorRecord, Means, RecordKind, Refusal};
+use lock_vendors::records::{DoorRecord, Heard, Means, RecordKind, Refusal};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -19,7 +19,7 @@ fn a_while_ago() -> Timestamp {
 }
 
 struct Listener {
-    heard: mpsc::Receiver<DoorRecord>,
+    heard: mpsc::Receiver<Heard>,
     task: JoinHandle<Result<(), VendorError>>,
     ids: BTreeSet<String>,
 }
@@ -39,9 +39,19 @@ impl Listener {
     }
 
     async fn next(&mut self) -> DoorRecord {
-        let record = tokio::time::timeout(Duration::from_secs(10), self.heard.recv()).await.unwrap().unwrap();
-        assert!(self.ids.insert(record.id.clone()), "twice: {record:?}");
-        record
+        loop {
+            if let Heard::Record(record) = self.hear().await {
+                return record;
+            }
+        }
+    }
+
+    async fn hear(&mut self) -> Heard {
+        let heard = tokio::time::timeout(Duration::from_secs(10), self.heard.recv()).await.unwrap().unwrap();
+        if let Heard::Record(record) = &heard {
+            assert!(self.ids.insert(record.id.clone()), "twice: {record:?}");
+        }
+        heard
     }
 
     async fn end(self) {
@@ -114,6 +124,31 @@ async fn what_happens_between_two_connections_is_read_from_the_log() {
         assert!(rig.opens(0, &digits));
         assert_eq!(listener.next().await.kind, RecordKind::Opened);
     }
+    listener.end().await;
+}
+
+#[tokio::test]
+async fn what_a_look_that_failed_would_have_told_is_told_by_the_next_and_nothing_is_complete_before() {
+    let rig = Rig::new(1).await;
+    let digits = pin(&rig.issue(&call(), 1, &[0]).await.unwrap());
+    // Told late, by a lock that was out of reach.
+    let long_ago = Timestamp::now().saturating_sub(SignedDuration::from_hours(2)).unwrap();
+    rig.sim().record(json!({
+        "id": "late", "lock_id": rig.lock_id(0), "utc_date_time": long_ago.to_string(), "event_category": "lock_offline",
+    }));
+    assert!(rig.opens(0, &digits));
+    rig.sim().add_fault(FaultOrder::times("GET entries", FaultKind::Garbage, 1));
+    let mut listener = Listener::start(&rig).await;
+    assert_eq!(listener.next().await.kind, RecordKind::Opened, "the short look");
+    assert!(rig.sim().faults().is_empty());
+    let before = Timestamp::now();
+    assert!(rig.opens(0, &digits));
+    let Heard::Record(live) = listener.hear().await else { panic!("complete, with a gap") };
+    assert_eq!(live.kind, RecordKind::Opened);
+    let Heard::Record(late) = listener.hear().await else { panic!("complete, with a gap") };
+    assert_eq!((late.id.as_str(), late.kind), ("late", RecordKind::WentOffline));
+    let Heard::Complete(until) = listener.hear().await else { panic!("more than there is") };
+    assert!(until.duration_since(before) > -SignedDuration::from_secs(2), "{until}");
     listener.end().await;
 }
 
