@@ -68,9 +68,7 @@ pub use contracts::{ContractRun, ContractSettings, ContractTarget, ContractVerdi
 pub use costs::CallsAt;
 pub use credentials::{Attempt, CredentialRow, EffectAt, EffectTarget};
 pub use deliveries::DeliveryRow;
-pub use devices::{
-    ClockSeen, Darkness, DeviceAlert, DeviceRef, DeviceRow, DriftSource, Episode, LinkRow, SyncOutcome,
-};
+pub use devices::{ClockSeen, Darkness, DeviceAlert, DeviceRef, DeviceRow, DriftSource, Episode, LinkRow, SyncOutcome};
 pub use door_records::{DeviceKind, DeviceSeen, DoorRecordRow, Matched};
 pub use drains::{AskedStep, DeskRow};
 pub use error::StoreError;

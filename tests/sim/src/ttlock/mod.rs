@@ -40,6 +40,6 @@ pub use server::{SimError, SimHandle, SimOptions, SimServer};
 pub use sim::TtlockSim;
 pub use stats::Stats;
 pub use views::{
-    CodeState, CredentialState, GatewayPatch, GatewayState, LockAlarm, LockPatch, LockState, PolicyPatch, TokenExpiry, TryOutcome,
-    TryReason,
+    CodeState, CredentialState, GatewayPatch, GatewayState, LockAlarm, LockPatch, LockState, PolicyPatch, TokenExpiry,
+    TryOutcome, TryReason,
 };
