@@ -3,7 +3,7 @@
 //! - **One listener a stream.** A property's stream at a vendor is a row; a worker claims it with a lease that it renews, and each claim has
 //!   a number. What was heard is stored in transactions that hold the row under that number, so that a listener whose lease ran out while
 //!   it slept stores nothing any more. A worker that dies leaves nothing behind but a pause.
-//! - **Nothing lost.** A listener begins with the vendor's log from some time before the newest record that is stored, and so does each new
+//! - **Nothing lost.** A listener begins with the vendor's log from some time before the moment until which all is stored, and so does each new
 //!   connection (the adapter's part, [`lock_vendors::port::LockVendor::follow`]).
 //! - **Nothing twice.** A record is stored once by its id, with what follows from it: [`crate::inbound`].
 //! - **Failure.** A stream that the vendor refuses for good is tried again after a pause that grows. One stream's trouble, or one tenant's,
