@@ -140,8 +140,12 @@ impl House {
 
     /// A row of the site's log that no keypad makes.
     pub fn row(&self, id: &str, category: &str) {
+        self.at(id, &Timestamp::now().to_string(), category);
+    }
+
+    fn at(&self, id: &str, at: &str, category: &str) {
         self.server.sim().record(json!({
-            "id": id, "lock_id": self.locks[0].1, "utc_date_time": Timestamp::now().to_string(), "event_category": category,
+            "id": id, "lock_id": self.locks[0].1, "utc_date_time": at, "event_category": category,
         }));
     }
 }
@@ -282,9 +286,18 @@ async fn batteries_and_links_of_locks_are_heard() {
         .await;
     }
     house.row("x1", "privacy_mode");
+    for id in ["\0".to_owned(), "long".repeat(60), "long".repeat(60) + "er", "zero\0".to_owned()] {
+        house.row(&id, "privacy_mode");
+    }
+    house.at("old", "-009000-01-01T00:00:00Z", "privacy_mode");
     house.tries_in_vain(1);
     house.told(1).await;
     assert_eq!(house.events_of("device.health_alert.v1").await.len(), 1, "told once");
+    let sql = "SELECT count(*) FROM door_records WHERE tenant_id = $1 AND kind = 'other_privacy_mode'";
+    let odd = sqlx::query_scalar(sql).bind(house.site.tenant.as_uuid()).fetch_one(&mut invariants::owner().await);
+    assert_eq!(odd.await.unwrap(), 6_i64, "whatever a vendor sends has its row");
+    let standing = house.standing().await;
+    assert_eq!((standing.epoch, standing.trouble), (1, None), "one listener all the time");
     worker.stop().await;
 }
 

@@ -7,6 +7,7 @@ use lock_domain::{
 };
 use lock_store::{DoorRecordRow, Matched};
 use lock_vendors::records::{DoorRecord, Means, RecordKind};
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Below this a battery is low, in percent. TTLock's app warns there, too.
@@ -15,6 +16,10 @@ const LOW: u8 = 20;
 const OF_A_CREDENTIAL: usize = 5;
 /// A try in vain that is older is stored, and no news.
 const STALE: SignedDuration = SignedDuration::from_hours(24);
+/// What a row takes of a record's id, in characters.
+const LONGEST_ID: usize = 200;
+/// Nothing happened at a door before: 0001-01-01T00:00:00Z. PostgreSQL's calendar begins later than ours.
+const EARLIEST: Timestamp = Timestamp::constant(-62_135_596_800, 0);
 
 /// The credential that a record of a door names, if the name has the form that ours have: a credential's, or a key's where a whole key
 /// stands at the vendor. The two are told apart by the version of their UUID.
@@ -25,10 +30,26 @@ pub(super) fn credential(record: &DoorRecord, door: DoorId) -> Option<Credential
     Some(if of_door { named } else { CredentialId::of(KeyId::from_uuid(named.as_uuid()), door) })
 }
 
-/// A record as it is stored.
+/// The record as a row can take it: whatever a vendor sends has a row of its own, and none is refused for its neighbours to suffer. No
+/// zero byte stands in it, an id that is too long for a row ends in its digest instead of the rest, and no time is before our era.
+pub(super) fn fit(record: &DoorRecord) -> DoorRecord {
+    let id: String = record.id.chars().filter(|c| *c != '\0').collect();
+    let id = if (1..=LONGEST_ID).contains(&id.chars().count()) && id.len() == record.id.len() {
+        id
+    } else {
+        // Of the whole id, so that two which begin alike, or differ in what no row can hold, stay two.
+        let digest = hex::encode(Sha256::digest(&record.id));
+        let begin: String = id.chars().take(LONGEST_ID - digest.len() - 1).collect();
+        format!("{begin}~{digest}")
+    };
+    let (at_lock, at_server) = (record.at_lock.max(EARLIEST), record.at_server.map(|at| at.max(EARLIEST)));
+    DoorRecord { id, at_lock, at_server, ..record.clone() }
+}
+
+/// A record that is [`fit`], as it is stored.
 pub(super) fn row(record: &DoorRecord, credential: Option<CredentialId>) -> DoorRecordRow {
     DoorRecordRow {
-        id: stored_id(record),
+        id: record.id.clone(),
         at: record.at_lock,
         at_server: record.at_server,
         kind: word(&record.kind),
@@ -36,11 +57,6 @@ pub(super) fn row(record: &DoorRecord, credential: Option<CredentialId>) -> Door
         credential,
         battery_percent: record.battery_percent,
     }
-}
-
-/// The record's id as its row has it: cut to what a row takes, and without the character that PostgreSQL refuses.
-fn stored_id(record: &DoorRecord) -> String {
-    record.id.chars().filter(|c| *c != '\0').take(200).collect()
 }
 
 fn word(kind: &RecordKind) -> String {
@@ -53,7 +69,7 @@ fn word(kind: &RecordKind) -> String {
         RecordKind::LeftOpen => "left_open".to_owned(),
         RecordKind::WentOffline => "went_offline".to_owned(),
         RecordKind::CameOnline => "came_online".to_owned(),
-        RecordKind::Other(word) => format!("other_{word}").chars().take(60).collect(),
+        RecordKind::Other(word) => format!("other_{word}").chars().filter(|c| *c != '\0').take(60).collect(),
     }
 }
 
@@ -73,7 +89,7 @@ pub(super) fn became_low(before: Option<u8>, now: u8) -> bool {
     now < LOW && before.is_none_or(|before| before >= LOW)
 }
 
-/// Records of one door, in the order of their times.
+/// Records of one door that are [`fit`], in the order of their times.
 pub(super) struct News<'a> {
     door: DoorId,
     present: Timestamp,
@@ -90,7 +106,7 @@ impl<'a> News<'a> {
     }
 
     fn fresh<'b>(&'b self, fresh: &'b BTreeSet<String>) -> impl Iterator<Item = &'b (&'a DoorRecord, Option<Matched>)> {
-        self.seen.iter().filter(|(record, _)| fresh.contains(&stored_id(record)))
+        self.seen.iter().filter(|(record, _)| fresh.contains(&record.id))
     }
 
     /// Credentials that opened the door, each with its first time here, in one order for all writers.
@@ -285,7 +301,25 @@ mod tests {
 
     #[test]
     fn words_fit_their_columns() {
-        let long = RecordKind::Other("x".repeat(99));
+        let long = RecordKind::Other("x\0".repeat(99));
         assert_eq!((word(&long).len(), word(&RecordKind::Opened).as_str()), (60, "opened"));
+        assert!(!word(&long).contains('\0'));
+    }
+
+    #[test]
+    fn every_record_has_a_row_of_its_own() {
+        let mut ids: Vec<String> = ["", "\0", "\0\0", "a", "a\0", "ä"].map(Into::into).into();
+        ids.extend([199, 200, 201, 202].map(|length| "ü".repeat(length)));
+        let fitted: BTreeSet<String> = ids.iter().map(|id| fit(&record(id, 0, RecordKind::Opened)).id).collect();
+        assert_eq!(fitted.len(), ids.len(), "{fitted:#?}");
+        assert!(fitted.iter().all(|id| (1..=LONGEST_ID).contains(&id.chars().count()) && !id.contains('\0')));
+        for id in ["a", "ä", &"ü".repeat(200)] {
+            assert_eq!(fit(&record(id, 0, RecordKind::Opened)).id, id, "what fits stays as it is");
+        }
+        let mut old = record("1", 0, RecordKind::Opened);
+        (old.at_lock, old.at_server) = (Timestamp::MIN, Some(Timestamp::MIN));
+        let fitted = fit(&old);
+        assert_eq!((fitted.at_lock, fitted.at_server), (EARLIEST, Some(EARLIEST)));
+        assert_eq!(EARLIEST.to_string(), "0001-01-01T00:00:00Z");
     }
 }

@@ -40,7 +40,8 @@ pub(crate) async fn store(tx: &mut TenantTx<'_>, at: At<'_>, records: &[DoorReco
     let At { tenant, property, vendor, door, lock, present } = at;
     let mut news = doors::News::new(door, present);
     let mut rows = Vec::with_capacity(records.len());
-    for record in records {
+    let records: Vec<DoorRecord> = records.iter().map(doors::fit).collect();
+    for record in &records {
         let matched = match doors::credential(record, door) {
             Some(credential) => tx.match_credential(credential, door).await?,
             None => None,
