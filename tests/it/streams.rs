@@ -294,8 +294,12 @@ async fn batteries_and_links_of_locks_are_heard() {
     house.told(1).await;
     assert_eq!(house.events_of("device.health_alert.v1").await.len(), 1, "told once");
     let sql = "SELECT count(*) FROM door_records WHERE tenant_id = $1 AND kind = 'other_privacy_mode'";
-    let odd = sqlx::query_scalar(sql).bind(house.site.tenant.as_uuid()).fetch_one(&mut invariants::owner().await);
-    assert_eq!(odd.await.unwrap(), 6_i64, "whatever a vendor sends has its row");
+    let odd: i64 = sqlx::query_scalar(sql)
+        .bind(house.site.tenant.as_uuid())
+        .fetch_one(&mut invariants::owner().await)
+        .await
+        .unwrap();
+    assert_eq!(odd, 6, "whatever a vendor sends has its row");
     let standing = house.standing().await;
     assert_eq!((standing.epoch, standing.trouble), (1, None), "one listener all the time");
     worker.stop().await;
